@@ -1,0 +1,192 @@
+//! The only error that crosses the wire. Closed: it carries no text from inside the server.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "error", content = "detail")]
+pub enum UiError {
+    /// Some fields were not acceptable. 422.
+    #[error("{}", sentences(.0))]
+    Invalid(Vec<FieldError>),
+    /// E-mail address or password wrong; which of the two is not said. 401.
+    #[error("That e-mail address and password do not match an account.")]
+    WrongCredentials,
+    /// Nobody is signed in, or the session ended. 401.
+    #[error("Your session has ended. Sign in again to go on.")]
+    SignedOut,
+    /// There is no such thing, or none that you may see. 404.
+    #[error("There is nothing here, or nothing that you may see.")]
+    NotFound,
+    /// You see it but may not do this to it. 403.
+    #[error("Your role does not allow this. Ask an owner or admin of the organisation.")]
+    Forbidden,
+    /// The request did not come from this site's own pages. 403.
+    #[error("This request did not come from Kubewise's own pages, so it was not carried out.")]
+    ForeignOrigin,
+    /// This installation does not accept new accounts. 403.
+    #[error("This installation does not accept new accounts. Ask whoever runs it for an invitation.")]
+    SignUpClosed,
+    /// Too many attempts; try again later. 429.
+    #[error("Too many attempts. Wait a minute, then try again.")]
+    TooMany,
+    /// The server is there but could not answer now. 503.
+    #[error("Kubewise cannot reach its database right now. Nothing was changed; try again in a moment.")]
+    Unavailable,
+    /// A fault of ours; its cause is in the server's log. 500.
+    #[error("Something went wrong on our side. Nothing was changed; try again, and tell us if it stays.")]
+    Internal,
+    /// The server was not reached, or its answer was not understood (made in the browser).
+    #[error("The server did not answer. Check your connection, then try again.")]
+    Transport,
+}
+
+impl UiError {
+    /// The HTTP status that says the same.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Invalid(_) => 422,
+            Self::WrongCredentials | Self::SignedOut => 401,
+            Self::NotFound => 404,
+            Self::Forbidden | Self::ForeignOrigin | Self::SignUpClosed => 403,
+            Self::TooMany => 429,
+            Self::Unavailable => 503,
+            Self::Internal | Self::Transport => 500,
+        }
+    }
+
+    /// What is wrong with one field, if that is what is wrong.
+    pub fn of_field(&self, field: Field) -> Option<Problem> {
+        match self {
+            Self::Invalid(errors) => errors.iter().find(|e| e.field == field).map(|e| e.problem),
+            _ => None,
+        }
+    }
+}
+
+impl From<FieldError> for UiError {
+    fn from(error: FieldError) -> Self {
+        Self::Invalid(vec![error])
+    }
+}
+
+fn sentences(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// A field of one of our forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// A person's name.
+    Name,
+    /// An e-mail address.
+    Email,
+    /// A password.
+    Password,
+    /// An organisation's name.
+    Organisation,
+    /// A cluster's name.
+    ClusterName,
+    /// The name typed again to confirm a deletion.
+    Confirmation,
+    /// A filter or position in a URL.
+    Query,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "Your name",
+            Self::Email => "The e-mail address",
+            Self::Password => "The password",
+            Self::Organisation => "The organisation's name",
+            Self::ClusterName => "The cluster's name",
+            Self::Confirmation => "The confirmation",
+            Self::Query => "The address of this page",
+        })
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// Empty.
+    Missing,
+    /// Longer than allowed.
+    TooLong {
+        /// Longest allowed, in characters.
+        max: usize,
+    },
+    /// Shorter than allowed.
+    TooShort {
+        /// Shortest allowed, in characters.
+        min: usize,
+    },
+    /// Holds line breaks or other control characters.
+    NotText,
+    /// Not an e-mail address.
+    NotAnAddress,
+    /// Not a name that can be used on a command line.
+    NotAName,
+    /// Can be guessed too fast.
+    TooWeak,
+    /// Somebody has it already.
+    Taken,
+    /// Not what was asked to be typed again.
+    DoesNotMatch,
+    /// Cannot be understood.
+    NotUnderstood,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing."),
+            Self::TooLong { max } => write!(f, "is too long: at most {max} characters."),
+            Self::TooShort { min } => write!(f, "is too short: at least {min} characters."),
+            Self::NotText => f.write_str("holds line breaks or control characters."),
+            Self::NotAnAddress => f.write_str("is not an address like name@example.com."),
+            Self::NotAName => {
+                f.write_str("may hold lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit.")
+            }
+            Self::TooWeak => f.write_str("can be guessed too easily. Add words that have nothing to do with each other."),
+            Self::Taken => f.write_str("is already in use."),
+            Self::DoesNotMatch => f.write_str("does not match."),
+            Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
+        }
+    }
+}
+
+/// One field and what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The field.
+    pub field: Field,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.problem)
+    }
+}
+
+#[cfg(feature = "server-fn")]
+impl server_fn::error::FromServerFnError for UiError {
+    type Encoder = server_fn::codec::JsonEncoding;
+
+    // The text inside is dropped on purpose: it can quote what the framework or the database said.
+    fn from_server_fn_error(value: server_fn::error::ServerFnErrorErr) -> Self {
+        use server_fn::error::ServerFnErrorErr as E;
+        match value {
+            E::Args(_) | E::MissingArg(_) => Self::Invalid(vec![FieldError { field: Field::Query, problem: Problem::NotUnderstood }]),
+            E::Request(_) | E::Deserialization(_) => Self::Transport,
+            _ => Self::Internal,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What the browser and the server agree on. Everything here compiles for the browser, holds no
+//! secret and does no I/O: identifiers, roles and permissions, the shapes that pages show, the
+//! inputs that forms send, and [`UiError`], the only error that crosses the wire.
+#![warn(missing_docs)]
+
+mod account;
+mod cluster;
+mod error;
+mod ids;
+mod input;
+mod inventory;
+mod page;
+mod role;
+mod timestamp;
+
+pub use account::{OrganisationRef, Viewer};
+pub use cluster::{
+    ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
+};
+pub use error::{Field, FieldError, Problem, UiError};
+pub use ids::{ClusterId, OrgId, OrgSlug, ResourceUid, UserId};
+pub use input::{ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PersonName};
+pub use inventory::{
+    AppSource, ApplicationRow, Health, ImageRow, NamespaceRow, NodeRow, ResourceDetail, ResourceRef, ResourceRow,
+    SearchRow, WorkloadRow,
+};
+pub use page::{Cursor, ListQuery, PAGE_SIZE, Page};
+pub use role::{Permission, Role};
+pub use timestamp::Timestamp;
