@@ -132,8 +132,12 @@ pub struct ImageRow {
     pub digest: Option<String>,
     /// True when the same reference can mean something else tomorrow: tag `latest` or none, no digest.
     pub mutable: bool,
+    /// The whole reference, as written.
+    pub reference: String,
     /// Workloads that name it.
     pub workloads: i64,
+    /// Pods that run it.
+    pub pods: i64,
     /// Namespaces it is used in (at most 5 are listed).
     pub namespaces: Vec<String>,
 }

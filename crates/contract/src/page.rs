@@ -37,7 +37,7 @@ pub struct ListQuery {
     pub q: Option<String>,
     /// Only this application: workloads that carry its name.
     pub app: Option<String>,
-    /// Only what runs this image repository.
+    /// Only what runs this image: the whole reference, as written.
     pub image: Option<String>,
     /// Begin after this place.
     pub after: Option<Cursor>,

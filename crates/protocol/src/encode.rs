@@ -15,10 +15,15 @@ pub struct Encoder {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "lowercase", tag = "op")]
-enum Line<'a, T> {
-    Upsert { resource: &'a T },
-    Delete { uid: Uuid },
+struct Upsert<'a, T> {
+    op: &'static str,
+    resource: &'a T,
+}
+
+#[derive(Serialize)]
+struct Delete {
+    op: &'static str,
+    uid: Uuid,
 }
 
 impl Encoder {
@@ -34,13 +39,13 @@ impl Encoder {
     /// Adds an object (anything that serialises as one, already stripped).
     pub fn upsert(&mut self, resource: &impl Serialize) -> io::Result<()> {
         self.operations += 1;
-        self.line(&Line::Upsert { resource })
+        self.line(&Upsert { op: "upsert", resource })
     }
 
     /// Adds a deletion.
     pub fn delete(&mut self, uid: Uuid) -> io::Result<()> {
         self.operations += 1;
-        self.line(&Line::<()>::Delete { uid })
+        self.line(&Delete { op: "delete", uid })
     }
 
     /// Operations so far.
