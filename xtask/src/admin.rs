@@ -1,0 +1,88 @@
+//! `kubewise-server admin …`, against the data folder of a running server.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The organisation that the demo's person belongs to.
+pub(crate) const ORGANISATION: &str = "Northwind Retail";
+/// The person who signs in.
+pub(crate) const PERSON: &str = "Maya Duran";
+/// What that person signs in with.
+pub(crate) const EMAIL: &str = "maya@northwind.example";
+/// The demo's cluster.
+pub(crate) const CLUSTER: &str = "eu-prod";
+
+/// The answer of `admin create-user`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CreatedUser {
+    /// False: the person was there already, and the password stays as it was.
+    pub(crate) created: bool,
+    /// The organisation, as it stands in URLs.
+    pub(crate) organisation: String,
+}
+
+/// The answer of `admin create-cluster`.
+#[derive(Deserialize)]
+pub(crate) struct CreatedCluster {
+    /// What the agent proves itself with.
+    pub(crate) token: String,
+}
+
+/// The answer of `admin cluster-status`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ClusterStatus {
+    pub(crate) status: String,
+    pub(crate) kubernetes_version: Option<String>,
+    /// Objects per group-kind that the server holds.
+    pub(crate) totals: BTreeMap<String, u64>,
+}
+
+impl ClusterStatus {
+    /// All objects.
+    pub(crate) fn resources(&self) -> u64 {
+        self.totals.values().sum()
+    }
+}
+
+/// A way to call the server's program with the settings of the running one.
+pub(crate) struct Admin<'a>(pub(crate) &'a dyn Fn() -> Command);
+
+impl Admin<'_> {
+    pub(crate) fn create_user(&self, password: &str) -> Result<CreatedUser> {
+        self.ask(&["create-user", "--name", PERSON, "--email", EMAIL, "--organisation", ORGANISATION], Some(password))
+    }
+
+    pub(crate) fn create_cluster(&self, organisation: &str, name: &str) -> Result<CreatedCluster> {
+        self.ask(&["create-cluster", "--organisation", organisation, "--name", name], None)
+    }
+
+    pub(crate) fn cluster_status(&self, organisation: &str, name: &str) -> Result<ClusterStatus> {
+        self.ask(&["cluster-status", "--organisation", organisation, "--name", name], None)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, args: &[&str], input: Option<&str>) -> Result<T> {
+        let mut command = (self.0)();
+        command.arg("admin").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let verb = args.first().copied().unwrap_or_default();
+        let mut child = command.spawn().with_context(|| format!("kubewise-server admin {verb}"))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that ended without reading says why itself.
+            let _ = writeln!(stdin, "{}", input.unwrap_or_default());
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            // Standard output may hold a token, so it is not shown.
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("kubewise-server admin {verb} failed ({}): {}", output.status, said.trim());
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().rev().find(|line| line.starts_with('{'));
+        let line = line.with_context(|| format!("kubewise-server admin {verb} answered no JSON"))?;
+        serde_json::from_str(line).with_context(|| format!("the answer of kubewise-server admin {verb}"))
+    }
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask bench`: the figures that have a budget, measured on release builds, a JSON line each.
+
+mod agent;
+mod idle;
+mod ingest;
+mod memory;
+mod wasm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::data_dir::DataDir;
+use crate::postgres::free_port;
+use crate::project::{Profile, Project};
+use crate::stack::{Server, ServerSettings};
+use crate::{release, setup};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// What a first visit loads
+    Wasm,
+    /// The server's memory after its start
+    Idle,
+    /// A full synchronisation of 10,000 pods with their owners
+    Ingest,
+    /// The agent's memory in a cluster of 10,000 pods
+    Agent,
+}
+
+/// Arguments of `cargo xtask bench`.
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// Only this one (default: all)
+    name: Option<Bench>,
+}
+
+pub(crate) fn run(project: &Project, args: &BenchArgs) -> Result<ExitCode> {
+    setup::ensure(project, setup::Part::DEMO)?;
+    release::build(project)?;
+    release::programs(project, Profile::Release)?;
+    let chosen = match args.name {
+        Some(bench) => vec![bench],
+        None => Bench::value_variants().to_vec(),
+    };
+    for bench in chosen {
+        match bench {
+            Bench::Wasm => wasm::run(project)?,
+            Bench::Idle => idle::run(project)?,
+            Bench::Ingest => ingest::run(project)?,
+            Bench::Agent => agent::run(project)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One figure.
+#[derive(Serialize)]
+struct Figure {
+    bench: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// Largest allowed value.
+    budget: f64,
+    within: bool,
+    /// What the figure was made from.
+    details: serde_json::Value,
+}
+
+impl Figure {
+    fn print(
+        bench: &'static str,
+        value: f64,
+        unit: &'static str,
+        budget: f64,
+        details: serde_json::Value,
+    ) -> Result<()> {
+        let value = (value * 1000.0).round() / 1000.0;
+        let figure = Self { bench, value, unit, budget, within: value <= budget, details };
+        println!("{}", serde_json::to_string(&figure)?);
+        Ok(())
+    }
+}
+
+/// A server with a database of its own.
+fn start_server<'a>(project: &'a Project, data: &'a DataDir) -> Result<Server<'a>> {
+    Server::start(ServerSettings { project, profile: Profile::Release, data: data.path(), port: free_port()? })
+}

@@ -1,0 +1,186 @@
+//! The release build: the browser's part and the three programs, each only when its sources changed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::fingerprint;
+use crate::project::{Profile, Project, is_program};
+use crate::{cmd, interrupt};
+
+/// What the browser's part is made of.
+const FRONTEND_SOURCES: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo",
+    "package-lock.json",
+    "app",
+    "frontend",
+    "crates/contract",
+    "style",
+    "public",
+];
+/// What no program is made of, in the root folder.
+const NOT_PROGRAM_SOURCES: &[&str] =
+    &[".ci", ".git", ".github", "data", "end2end", "node_modules", "public", "style", "target", "xtask"];
+/// The programs that are built besides the server, each with its package.
+const OTHER_PROGRAMS: &[(&str, &str)] =
+    &[("kubewise-agent", "kubewise-agent"), ("kubewise-sample-cluster", "sample-cluster")];
+
+/// Builds what is out of date.
+pub(crate) fn build(project: &Project) -> Result<()> {
+    let started = Instant::now();
+    let frontend = Part::frontend(project)?;
+    let programs = Part::programs(project)?;
+    if frontend.is_current()? && programs.is_current()? {
+        eprintln!("Build: nothing changed since the last one.");
+        return Ok(());
+    }
+    eprintln!("Building the release (from scratch this takes minutes) …");
+    // The two use different target folders, and the browser's ends with one long link on one core: side by side.
+    std::thread::scope(|scope| {
+        let frontend = scope.spawn(|| frontend.build(project));
+        let programs = programs.build(project);
+        let frontend = frontend.join().unwrap_or_else(|_| bail!("the browser part's build panicked"));
+        frontend.and(programs)
+    })?;
+    eprintln!("Build: done in {} s.", started.elapsed().as_secs());
+    Ok(())
+}
+
+/// One half of the build, with a note of what it was made from and what it left.
+struct Part {
+    name: &'static str,
+    args: Vec<String>,
+    sources: Vec<PathBuf>,
+    outputs: Vec<PathBuf>,
+    stamp: PathBuf,
+}
+
+impl Part {
+    fn frontend(project: &Project) -> Result<Self> {
+        let mut sources: Vec<_> = FRONTEND_SOURCES.iter().map(|path| project.root.join(path)).collect();
+        sources.push(compiler(project)?);
+        Ok(Self {
+            name: "browser part",
+            args: ["leptos", "build", "--release", "--frontend-only", "--precompress"].map(str::to_owned).to_vec(),
+            sources,
+            outputs: vec![project.site(), project.programs(Profile::Release).join("hash.txt")],
+            stamp: project.state().join("frontend.stamp"),
+        })
+    }
+
+    fn programs(project: &Project) -> Result<Self> {
+        let mut sources = vec![compiler(project)?];
+        for entry in std::fs::read_dir(&project.root)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !NOT_PROGRAM_SOURCES.iter().any(|skipped| name == *skipped) && !name.to_string_lossy().ends_with(".md") {
+                sources.push(entry.path());
+            }
+        }
+        sources.sort();
+        let mut args = ["leptos", "build", "--release", "--server-only"].map(str::to_owned).to_vec();
+        let folder = project.programs(Profile::Release);
+        let mut outputs = vec![folder.join("kubewise-server")];
+        for (package, program) in OTHER_PROGRAMS {
+            // In the same build, so that dependencies are compiled once with one set of features.
+            args.extend([format!("--bin-cargo-args=--package={package}"), format!("--bin-cargo-args=--bin={program}")]);
+            outputs.push(folder.join(program));
+        }
+        Ok(Self { name: "programs", args, sources, outputs, stamp: project.state().join("programs.stamp") })
+    }
+
+    /// True when neither the sources nor what was built from them changed since the last build.
+    fn is_current(&self) -> Result<bool> {
+        let Ok(stamp) = std::fs::read_to_string(&self.stamp) else { return Ok(false) };
+        Ok(stamp == self.fingerprints(self.sources()?)?)
+    }
+
+    fn sources(&self) -> Result<u64> {
+        fingerprint::of_paths(&self.sources, &|path| {
+            path.file_name().is_some_and(|name| name == "node_modules" || name == "__pycache__")
+        })
+    }
+
+    fn fingerprints(&self, sources: u64) -> Result<String> {
+        let outputs = fingerprint::of_paths(&self.outputs, &|_| false)?;
+        Ok(format!("{sources:016x} {outputs:016x}\n"))
+    }
+
+    fn build(&self, project: &Project) -> Result<()> {
+        if self.is_current()? {
+            return Ok(());
+        }
+        interrupt::check()?;
+        // As they are before the build: what is edited while it runs belongs to the next one.
+        let sources = self.sources()?;
+        let args: Vec<_> = self.args.iter().map(String::as_str).collect();
+        let finished = cmd::run_ok(project, self.name, &mut project.cargo(&args))?;
+        for output in &self.outputs {
+            if !output.exists() {
+                bail!("the build of the {} left no {}", self.name, output.display());
+            }
+        }
+        std::fs::write(&self.stamp, self.fingerprints(sources)?).with_context(|| self.stamp.display().to_string())?;
+        eprintln!("  {}: done in {} s", self.name, finished.took.as_secs());
+        Ok(())
+    }
+}
+
+/// Another compiler makes other programs.
+fn compiler(project: &Project) -> Result<PathBuf> {
+    let sysroot = cmd::text(project.command("rustc").args(["--print", "sysroot"]))?;
+    Ok(Path::new(&sysroot).join("bin/rustc"))
+}
+
+/// The folder with the three programs of a profile; an error if one of them is not there.
+pub(crate) fn programs(project: &Project, profile: Profile) -> Result<PathBuf> {
+    let folder = project.programs(profile);
+    for program in ["kubewise-server"].iter().chain(OTHER_PROGRAMS.iter().map(|(_, program)| program)) {
+        if !is_program(&folder.join(program)) {
+            bail!("{} was not built", folder.join(program).display());
+        }
+    }
+    Ok(folder)
+}
+
+/// Compressed sizes, in bytes, of what a first visit loads.
+pub(crate) struct FirstLoad {
+    pub(crate) wasm: u64,
+    pub(crate) script: u64,
+    pub(crate) style: u64,
+}
+
+impl FirstLoad {
+    /// Largest WASM and script together, compressed by brotli: 400 KiB.
+    pub(crate) const BUDGET: u64 = 400 * 1024;
+
+    /// Reads them from the site of the last build.
+    pub(crate) fn measure(project: &Project) -> Result<Self> {
+        let folder = project.site_pkg();
+        let mut sizes = Self { wasm: 0, script: 0, style: 0 };
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let size = entry.metadata()?.len();
+            if name.ends_with(".wasm.br") {
+                sizes.wasm += size;
+            } else if name.ends_with(".js.br") {
+                sizes.script += size;
+            } else if name.ends_with(".css.br") {
+                sizes.style += size;
+            }
+        }
+        if sizes.wasm == 0 || sizes.script == 0 {
+            bail!("{} holds no compressed WASM and script", folder.display());
+        }
+        Ok(sizes)
+    }
+
+    /// What counts against the budget.
+    pub(crate) fn code(&self) -> u64 {
+        self.wasm + self.script
+    }
+}
