@@ -1,1 +1,34 @@
+//! Everything that talks to PostgreSQL. Owns all SQL and all authorization; knows nothing of HTTP or HTML.
+//!
+//! One type per part of the server, each with its own database login: [`Web`] for people, [`Ingest`] for agents,
+//! [`Worker`] for jobs. What a person may touch is proven by an [`Authorized`] value, which only a lookup can make;
+//! row-level security in PostgreSQL is the second wall (migrations/).
+#![warn(missing_docs)]
 
+mod accounts;
+pub mod admin;
+mod authorize;
+mod clusters;
+pub mod database;
+mod error;
+pub mod ingest;
+mod inventory;
+mod jobs;
+mod live;
+mod password;
+pub mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+mod web;
+mod world;
+
+pub use accounts::{SignUp, SignedUp};
+pub use authorize::{Actor, Authorized, Cluster, Organisation, permission};
+pub use error::Error;
+pub use ingest::Ingest;
+pub use jobs::Worker;
+pub use live::{Change, Live};
+pub use password::PasswordPolicy;
+pub use web::Web;
+pub use world::World;

@@ -170,6 +170,8 @@ pub struct FieldError {
     pub problem: Problem,
 }
 
+impl core::error::Error for FieldError {}
+
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.field, self.problem)

@@ -1,0 +1,142 @@
+//! Accounts: sign up, log in, who is looking.
+
+use kubewise_contract::{
+    EmailAddress, Field, FieldError, OrgId, OrgSlug, OrganisationName, OrganisationRef, PersonName, Problem, Role,
+    UserId, Viewer,
+};
+use secrecy::SecretString;
+
+use crate::{Actor, Error, Web, database, error::is_taken, password::PasswordPolicy};
+
+/// What signing up asks for.
+pub struct SignUp {
+    /// The person's name.
+    pub name: PersonName,
+    /// Their e-mail address.
+    pub email: EmailAddress,
+    /// The password they chose.
+    pub password: SecretString,
+    /// The organisation that is made, with them as its owner.
+    pub organisation: OrganisationName,
+}
+
+/// What signing up made.
+pub struct SignedUp {
+    /// The person.
+    pub user: UserId,
+    /// Where their organisation is.
+    pub slug: OrgSlug,
+}
+
+impl Web {
+    /// Makes an account and an organisation owned by it.
+    ///
+    /// Fails with [`Error::Invalid`] when the password is weak or the address has an account, and with
+    /// [`Error::SignUpClosed`] where strangers are not let in.
+    pub async fn sign_up(&self, request: SignUp) -> Result<SignedUp, Error> {
+        if !self.signup_open {
+            return Err(Error::SignUpClosed);
+        }
+        self.create_account(request).await
+    }
+
+    /// The same without asking whether strangers are let in: for whoever runs the installation.
+    pub(crate) async fn create_account(&self, request: SignUp) -> Result<SignedUp, Error> {
+        let about = [request.name.as_str(), request.email.as_str(), request.organisation.as_str(), "kubewise"];
+        PasswordPolicy::check(&request.password, &about)?;
+        let hash = self.passwords.hash(&self.world, &request.password).await?;
+        let now = self.world.now();
+        let user = UserId(self.world.uuid());
+        let org = OrgId(self.world.uuid());
+        let mut tx = database::begin(&self.pool, Some(org), Some(user)).await?;
+        sqlx::query!(
+            "INSERT INTO users (id, name, email, email_canonical, password_hash, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            user.0,
+            request.name.as_str(),
+            request.email.as_str(),
+            request.email.canonical(),
+            hash,
+            now,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| {
+            if is_taken(&e, "users_email_canonical_key") {
+                FieldError { field: Field::Email, problem: Problem::Taken }.into()
+            } else {
+                Error::from(e)
+            }
+        })?;
+        let wanted = OrgSlug::from_name(request.organisation.as_str());
+        let mut slug = wanted.clone();
+        // Other organisations are invisible here, so a taken address shows only as a conflict. A random ending settles
+        // it: counting up would tell how many of the same name there are.
+        for attempt in 0.. {
+            let inserted = sqlx::query!(
+                "INSERT INTO organisations (id, slug, name, created_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (slug) DO NOTHING",
+                org.0,
+                slug.as_str(),
+                request.organisation.as_str(),
+                now,
+            )
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if inserted == 1 {
+                break;
+            }
+            if attempt == 8 {
+                return Err(Error::Internal("no free address for the organisation".to_owned()));
+            }
+            let ending = hex::encode(self.world.random::<3>());
+            slug = format!("{wanted}-{ending}").parse().map_err(|e| Error::Internal(format!("slug: {e}")))?;
+        }
+        sqlx::query!(
+            "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)",
+            org.0,
+            user.0,
+            Role::Owner.as_str(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(SignedUp { user, slug })
+    }
+
+    /// Checks an address and a password. Whatever is wrong, the answer is [`Error::WrongCredentials`], after the same
+    /// work.
+    pub async fn log_in(&self, email: &str, password: &SecretString) -> Result<UserId, Error> {
+        // What is no address has no account; it is looked up all the same, so that it takes as long.
+        let canonical = EmailAddress::parse(email).map(|e| e.canonical()).unwrap_or_default();
+        let row = sqlx::query!("SELECT id, password_hash FROM users WHERE email_canonical = $1", canonical)
+            .fetch_optional(&self.pool)
+            .await?;
+        let (id, hash) = row.map(|row| (row.id, row.password_hash)).unzip();
+        let matches = self.passwords.verify(hash, password).await?;
+        match id {
+            Some(id) if matches => Ok(UserId(id)),
+            _ => Err(Error::WrongCredentials),
+        }
+    }
+
+    /// What pages show of the person who looks, and the organisations they may choose from.
+    pub async fn viewer(&self, actor: &Actor) -> Result<Viewer, Error> {
+        let mut tx = database::user_tx(&self.pool, actor.user).await?;
+        let rows = sqlx::query!(
+            "SELECT o.slug, o.name, m.role FROM memberships m JOIN organisations o ON o.id = m.org_id
+             WHERE m.user_id = $1 ORDER BY o.name, o.slug LIMIT 200",
+            actor.user.0,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let organisations = rows
+            .into_iter()
+            .filter_map(|row| Some(OrganisationRef { slug: row.slug.parse().ok()?, name: row.name, role: Role::parse(&row.role)? }))
+            .collect();
+        Ok(Viewer { name: actor.name.clone(), email: actor.email.clone(), organisations })
+    }
+}

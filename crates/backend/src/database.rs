@@ -1,0 +1,158 @@
+//! Connecting: one pool per part, each with its own login; and the transaction that states its tenant.
+
+use std::{str::FromStr, time::Duration};
+
+use kubewise_contract::{OrgId, UserId};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::Error;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// A part of the server, and its login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Owns the schema; migrations only.
+    Owner,
+    /// Pages.
+    Web,
+    /// Agents.
+    Ingest,
+    /// Jobs.
+    Worker,
+}
+
+impl Part {
+    /// The login's name.
+    pub const fn login(self) -> &'static str {
+        match self {
+            Self::Owner => "kubewise_owner",
+            Self::Web => "kubewise_web",
+            Self::Ingest => "kubewise_ingest",
+            Self::Worker => "kubewise_worker",
+        }
+    }
+}
+
+/// How one part reaches PostgreSQL.
+#[derive(Clone)]
+pub struct Target {
+    options: PgConnectOptions,
+}
+
+impl Target {
+    /// From a URL whose user is the part's own login, or one that may become it.
+    ///
+    /// With a user other than the part's login, each connection takes the part's role at start, so that row-level
+    /// security and grants hold; they hold better when the login itself cannot do more.
+    pub fn new(url: &SecretString, part: Part) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(url.expose_secret())?.application_name(part.login());
+        let options =
+            if options.get_username() == part.login() { options } else { options.options([("role", part.login())]) };
+        Ok(Self { options: quiet(options) })
+    }
+
+    /// From a URL, as whoever it names.
+    pub fn as_given(url: &SecretString) -> Result<Self, Error> {
+        Ok(Self { options: quiet(PgConnectOptions::from_str(url.expose_secret())?) })
+    }
+
+    /// A pool of at most `size` connections; connects when first used.
+    pub fn pool(&self, size: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(size)
+            .acquire_timeout(Duration::from_secs(5))
+            .idle_timeout(Duration::from_mins(5))
+            .connect_lazy_with(self.options.clone())
+    }
+
+    /// One connection.
+    pub async fn connect(&self) -> Result<PgConnection, Error> {
+        Ok(PgConnection::connect_with(&self.options).await?)
+    }
+}
+
+// Statements are logged by nobody: their text is ours, their values are not.
+fn quiet(options: PgConnectOptions) -> PgConnectOptions {
+    options.disable_statement_logging()
+}
+
+/// Brings the schema up to date: logins, migrations, the queue's own tables.
+///
+/// `admin` is whoever may create roles, needed only while they do not exist; `owner` owns the schema.
+pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
+    let mut connection = admin.connect().await?;
+    let present: bool = sqlx::query_scalar(
+        "SELECT count(*) = 5 FROM pg_roles WHERE rolname IN
+           ('kubewise_owner', 'kubewise_web', 'kubewise_ingest', 'kubewise_worker', 'kubewise_search')",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    if !present {
+        let mut tx = connection.begin().await?;
+        tx.execute(include_str!("../../../migrations/0000_logins.sql")).await?;
+        tx.commit().await?;
+    }
+    let may_create: bool = sqlx::query_scalar(
+        "SELECT has_schema_privilege('kubewise_owner', 'public', 'CREATE')
+            AND has_database_privilege('kubewise_owner', current_database(), 'CREATE')",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    if !may_create {
+        connection
+            .execute(
+                "DO $$ BEGIN
+                   EXECUTE format('GRANT CREATE ON DATABASE %I TO kubewise_owner', current_database());
+                 END $$;
+                 GRANT ALL ON SCHEMA public TO kubewise_owner WITH GRANT OPTION",
+            )
+            .await?;
+    }
+    connection.close().await?;
+
+    let pool = owner.pool(1);
+    MIGRATIONS.run(&pool).await.map_err(|e| Error::Internal(format!("migration: {e}")))?;
+    apalis_postgres::PostgresStorage::<()>::setup(&pool).await?;
+    pool.execute(
+        "GRANT USAGE ON SCHEMA apalis TO kubewise_web, kubewise_worker;
+         GRANT INSERT ON apalis.jobs TO kubewise_web;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA apalis TO kubewise_worker;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apalis TO kubewise_worker",
+    )
+    .await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// A transaction that states its tenant: all that row-level security lets it see.
+pub(crate) async fn tenant_tx(pool: &PgPool, org: OrgId) -> Result<Transaction<'static, Postgres>, Error> {
+    begin(pool, Some(org), None).await
+}
+
+/// A transaction that states who asks, before an organisation is chosen.
+pub(crate) async fn user_tx(pool: &PgPool, user: UserId) -> Result<Transaction<'static, Postgres>, Error> {
+    begin(pool, None, Some(user)).await
+}
+
+/// A transaction that states what is given of tenant and asker.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    org: Option<OrgId>,
+    user: Option<UserId>,
+) -> Result<Transaction<'static, Postgres>, Error> {
+    let mut tx = pool.begin().await?;
+    sqlx::query!(
+        "SELECT set_config('kubewise.org_id', $1, true) AS org, set_config('kubewise.user_id', $2, true) AS asker",
+        org.map(|id| id.to_string()).unwrap_or_default(),
+        user.map(|id| id.to_string()).unwrap_or_default(),
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(tx)
+}

@@ -1,0 +1,73 @@
+//! What can go wrong, with its cause. The cause is for the log; [`Error::ui`] is all that leaves the server.
+
+use kubewise_contract::{FieldError, UiError};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Some input is not acceptable.
+    #[error("invalid input: {0}")]
+    Invalid(#[from] FieldError),
+    /// E-mail address or password wrong.
+    #[error("wrong credentials")]
+    WrongCredentials,
+    /// There is none, or none that the asker may see.
+    #[error("not found")]
+    NotFound,
+    /// The asker sees it but may not do this.
+    #[error("forbidden")]
+    Forbidden,
+    /// New accounts are not accepted.
+    #[error("sign-up is closed")]
+    SignUpClosed,
+    /// Too much at once.
+    #[error("too many attempts")]
+    TooMany,
+    /// PostgreSQL failed or was not reached.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A job could not be enqueued.
+    #[error("job queue: {0}")]
+    Queue(#[from] apalis_postgres::Error),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// What the browser is told.
+    pub fn ui(&self) -> UiError {
+        match self {
+            Self::Invalid(field) => (*field).into(),
+            Self::WrongCredentials => UiError::WrongCredentials,
+            Self::NotFound => UiError::NotFound,
+            Self::Forbidden => UiError::Forbidden,
+            Self::SignUpClosed => UiError::SignUpClosed,
+            Self::TooMany => UiError::TooMany,
+            Self::Database(e) if database_is_away(e) => UiError::Unavailable,
+            Self::Database(_) | Self::Queue(_) | Self::Internal(_) => UiError::Internal,
+        }
+    }
+
+    /// True when the cause belongs in the log: it is the server's fault, not the asker's.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Queue(_) | Self::Internal(_))
+    }
+}
+
+/// True when trying again later can help.
+pub(crate) fn database_is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
+        // Class 08 connection exception, 53 insufficient resources, 57P operator intervention (restart).
+        sqlx::Error::Database(e) => {
+            e.code().is_some_and(|c| c.starts_with("08") || c.starts_with("53") || c.starts_with("57P"))
+        }
+        _ => false,
+    }
+}
+
+/// True when a unique key refused the row.
+pub(crate) fn is_taken(error: &sqlx::Error, constraint: &str) -> bool {
+    matches!(error, sqlx::Error::Database(e) if e.constraint() == Some(constraint))
+}

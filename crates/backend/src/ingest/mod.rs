@@ -1,0 +1,24 @@
+//! What agents send: who they are, what they say, and how it becomes what people see.
+
+mod application;
+mod counts;
+mod delta;
+mod extract;
+mod full;
+mod health;
+mod image;
+mod read;
+mod record;
+mod sync;
+
+use std::time::Duration;
+
+pub use application::ApplicationLabels;
+pub use extract::{NodeInfo, NamespaceInfo};
+pub use image::ImageReference;
+pub use read::{Chunk, Item, read};
+pub use record::{Record, Unfit};
+pub use sync::{Agent, Ingest, Refused};
+
+/// How long an agent may be quiet. A cluster that was not heard for three times as long is shown as silent.
+pub const HEARTBEAT: Duration = Duration::from_secs(60);

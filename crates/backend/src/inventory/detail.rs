@@ -1,0 +1,131 @@
+//! One object.
+
+use kubewise_contract::{Health, ResourceDetail, ResourceRef, ResourceRow, ResourceUid};
+
+use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory, world::timestamp};
+
+/// Owned objects that are listed; more are counted.
+const OWNED: i64 = 100;
+/// Owners above an object: a pod of a job of a cron job has two. Bounded, since agents could send a circle.
+const OWNERS: i32 = 8;
+/// Largest manifest that is unpacked: what ingest takes.
+const MANIFEST_BYTES: usize = 4 << 20;
+
+impl Web {
+    /// One object with its owners, what it owns, and its manifest.
+    pub async fn resource(
+        &self,
+        cluster: &Authorized<Cluster, ViewInventory>,
+        uid: ResourceUid,
+    ) -> Result<ResourceDetail, Error> {
+        let (org, id) = (cluster.org.0, cluster.id.0);
+        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let row = sqlx::query!(
+            "SELECT kind, api_version, namespace, name, health, ready, desired, application, node, images, owner_uid,
+                    owner_kind, owner_name, created_at, updated_at, manifest
+             FROM resources WHERE org_id = $1 AND cluster_id = $2 AND uid = $3",
+            org,
+            id,
+            uid.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Error::NotFound)?;
+        let mut owners: Vec<ResourceRef> = sqlx::query!(
+            r#"WITH RECURSIVE above AS (
+                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, 1 AS depth FROM resources r
+                 WHERE r.org_id = $1 AND r.cluster_id = $2 AND r.uid = $3
+                 UNION ALL
+                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, above.depth + 1 FROM resources r
+                 JOIN above ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = above.owner_uid
+                 WHERE above.depth < $4)
+               SELECT uid AS "uid!", kind AS "kind!", name AS "name!", health AS "health!"
+               FROM above ORDER BY depth"#,
+            org,
+            id,
+            row.owner_uid,
+            OWNERS,
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .map(|owner| ResourceRef {
+            uid: Some(ResourceUid(owner.uid)),
+            kind: owner.kind,
+            name: owner.name,
+            health: Health::parse(&owner.health),
+        })
+        .collect();
+        // An owner that is named but not held: of a kind that the agent does not read, or gone already.
+        if owners.is_empty()
+            && let (Some(kind), Some(name)) = (row.owner_kind, row.owner_name)
+        {
+            owners.push(ResourceRef { uid: None, kind, name, health: Health::Unknown });
+        }
+        let owned_count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM resources WHERE org_id = $1 AND cluster_id = $2 AND owner_uid = $3"#,
+            org,
+            id,
+            uid.0,
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let owned = sqlx::query!(
+            "SELECT uid, kind, name, health FROM resources
+             WHERE org_id = $1 AND cluster_id = $2 AND owner_uid = $3 ORDER BY kind, name LIMIT $4",
+            org,
+            id,
+            uid.0,
+            OWNED,
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .map(|owned| ResourceRef {
+            uid: Some(ResourceUid(owned.uid)),
+            kind: owned.kind,
+            name: owned.name,
+            health: Health::parse(&owned.health),
+        })
+        .collect();
+        tx.commit().await?;
+
+        let manifest = unpack(&row.manifest)?;
+        let labels = manifest
+            .pointer("/metadata/labels")
+            .and_then(serde_json::Value::as_object)
+            .map(|labels| {
+                labels.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect::<Vec<_>>()
+            })
+            .unwrap_or_default();
+        Ok(ResourceDetail {
+            row: ResourceRow {
+                uid,
+                kind: row.kind,
+                namespace: Some(row.namespace).filter(|n| !n.is_empty()),
+                name: row.name,
+                health: Health::parse(&row.health),
+                created_at: row.created_at.map(timestamp),
+            },
+            cluster_name: cluster.name.clone(),
+            api_version: row.api_version,
+            ready: row.ready,
+            desired: row.desired,
+            application: row.application,
+            node: row.node,
+            images: row.images,
+            labels,
+            owners,
+            owned,
+            owned_count,
+            yaml: serde_saphyr::to_string(&manifest).map_err(|e| Error::Internal(format!("manifest as YAML: {e}")))?,
+            updated_at: timestamp(row.updated_at),
+        })
+    }
+}
+
+fn unpack(manifest: &[u8]) -> Result<serde_json::Value, Error> {
+    let broken = |e: &dyn std::fmt::Display| Error::Internal(format!("stored manifest: {e}"));
+    let json = zstd::bulk::decompress(manifest, MANIFEST_BYTES).map_err(|e| broken(&e))?;
+    serde_json::from_slice(&json).map_err(|e| broken(&e))
+}

@@ -1,0 +1,52 @@
+//! Images, and what an image reference says.
+
+use kubewise_contract::{ImageRow, ListQuery, Page};
+
+use super::cursor;
+use crate::{Authorized, Cluster, Error, Web, database, ingest::ImageReference, permission::ViewInventory};
+
+impl Web {
+    /// The cluster's images, by reference.
+    pub async fn images(
+        &self,
+        cluster: &Authorized<Cluster, ViewInventory>,
+        query: &ListQuery,
+    ) -> Result<Page<ImageRow>, Error> {
+        let [after] = cursor::decode(query.after.as_ref())?;
+        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let rows = sqlx::query!(
+            r#"SELECT image, sum(workloads)::bigint AS "workloads!", sum(pods)::bigint AS "pods!",
+                      (array_agg(namespace ORDER BY namespace))[1:5] AS "namespaces!"
+               FROM cluster_images
+               WHERE org_id = $1 AND cluster_id = $2 AND image > $3
+                 AND ($4::text IS NULL OR namespace = $4) AND ($5::text IS NULL OR image ILIKE $5)
+               GROUP BY image ORDER BY image LIMIT $6"#,
+            cluster.org.0,
+            cluster.id.0,
+            after,
+            cursor::filter(query.namespace.as_ref()),
+            cursor::pattern(query.q.as_deref()),
+            cursor::ONE_MORE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let rows = rows
+            .into_iter()
+            .map(|row| {
+                let image = ImageReference::parse(&row.image);
+                ImageRow {
+                    repository: image.repository.to_owned(),
+                    tag: image.tag.map(str::to_owned),
+                    digest: image.digest.map(str::to_owned),
+                    mutable: image.is_mutable(),
+                    workloads: row.workloads,
+                    pods: row.pods,
+                    namespaces: row.namespaces,
+                    reference: row.image,
+                }
+            })
+            .collect();
+        Ok(cursor::page(rows, |row: &ImageRow| vec![row.reference.clone()]))
+    }
+}

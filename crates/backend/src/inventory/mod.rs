@@ -1,0 +1,12 @@
+//! What runs in a cluster, read for pages. Every list is ordered by a key and continued after one.
+
+pub(crate) mod cursor;
+
+mod applications;
+mod detail;
+mod images;
+mod namespaces;
+mod nodes;
+mod resources;
+mod search;
+mod workloads;

@@ -1,0 +1,52 @@
+//! Objects of all kinds.
+
+use kubewise_contract::{Health, ListQuery, Page, ResourceRow, ResourceUid};
+
+use super::cursor;
+use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory, world::timestamp};
+
+impl Web {
+    /// The cluster's objects, by kind, namespace and name.
+    pub async fn resources(
+        &self,
+        cluster: &Authorized<Cluster, ViewInventory>,
+        query: &ListQuery,
+    ) -> Result<Page<ResourceRow>, Error> {
+        let [kind, namespace, name, uid] = cursor::decode(query.after.as_ref())?;
+        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let rows = sqlx::query!(
+            "SELECT uid, kind, namespace, name, health, created_at FROM resources
+             WHERE org_id = $1 AND cluster_id = $2 AND (kind, namespace, name, uid) > ($3, $4, $5, $6)
+               AND ($7::text IS NULL OR kind = $7) AND ($8::text IS NULL OR namespace = $8)
+               AND ($9::text IS NULL OR name ILIKE $9)
+             ORDER BY kind, namespace, name, uid LIMIT $10",
+            cluster.org.0,
+            cluster.id.0,
+            kind,
+            namespace,
+            name,
+            cursor::uid(&uid),
+            cursor::filter(query.kind.as_ref()),
+            cursor::filter(query.namespace.as_ref()),
+            cursor::pattern(query.q.as_deref()),
+            cursor::ONE_MORE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let rows = rows
+            .into_iter()
+            .map(|row| ResourceRow {
+                uid: ResourceUid(row.uid),
+                kind: row.kind,
+                namespace: Some(row.namespace).filter(|n| !n.is_empty()),
+                name: row.name,
+                health: Health::parse(&row.health),
+                created_at: row.created_at.map(timestamp),
+            })
+            .collect();
+        Ok(cursor::page(rows, |row: &ResourceRow| {
+            vec![row.kind.clone(), row.namespace.clone().unwrap_or_default(), row.name.clone(), row.uid.to_string()]
+        }))
+    }
+}

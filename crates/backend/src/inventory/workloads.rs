@@ -1,0 +1,57 @@
+//! Workloads: what a person deployed.
+
+use kubewise_contract::{Health, ListQuery, Page, ResourceUid, WorkloadRow};
+
+use super::cursor;
+use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory, world::timestamp};
+
+impl Web {
+    /// The cluster's workloads, by namespace and name.
+    pub async fn workloads(
+        &self,
+        cluster: &Authorized<Cluster, ViewInventory>,
+        query: &ListQuery,
+    ) -> Result<Page<WorkloadRow>, Error> {
+        let [namespace, name, uid] = cursor::decode(query.after.as_ref())?;
+        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let rows = sqlx::query!(
+            "SELECT uid, kind, namespace, name, health, ready, desired, images, application, created_at
+             FROM resources
+             WHERE org_id = $1 AND cluster_id = $2 AND workload AND (namespace, name, uid) > ($3, $4, $5)
+               AND ($6::text IS NULL OR namespace = $6) AND ($7::text IS NULL OR name ILIKE $7)
+               AND ($8::text IS NULL OR kind = $8) AND ($9::text IS NULL OR application = $9)
+               AND ($10::text IS NULL OR $10 = ANY (images))
+             ORDER BY namespace, name, uid LIMIT $11",
+            cluster.org.0,
+            cluster.id.0,
+            namespace,
+            name,
+            cursor::uid(&uid),
+            cursor::filter(query.namespace.as_ref()),
+            cursor::pattern(query.q.as_deref()),
+            cursor::filter(query.kind.as_ref()),
+            cursor::filter(query.app.as_ref()),
+            cursor::filter(query.image.as_ref()),
+            cursor::ONE_MORE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let rows = rows
+            .into_iter()
+            .map(|row| WorkloadRow {
+                uid: ResourceUid(row.uid),
+                kind: row.kind,
+                namespace: row.namespace,
+                name: row.name,
+                health: Health::parse(&row.health),
+                ready: row.ready,
+                desired: row.desired,
+                images: row.images,
+                application: row.application,
+                created_at: row.created_at.map(timestamp),
+            })
+            .collect();
+        Ok(cursor::page(rows, |row: &WorkloadRow| vec![row.namespace.clone(), row.name.clone(), row.uid.to_string()]))
+    }
+}
