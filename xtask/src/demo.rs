@@ -19,7 +19,7 @@ use crate::{interrupt, release, setup};
 /// Where the demo is found unless something else listens there.
 pub(crate) const USUAL_PORT: u16 = 3000;
 /// How long the cluster may take to be inventoried.
-const INVENTORY_LIMIT: Duration = Duration::from_secs(120);
+const INVENTORY_LIMIT: Duration = Duration::from_mins(2);
 
 /// Arguments of `cargo xtask demo`.
 #[derive(Args)]

@@ -14,7 +14,7 @@ use crate::stack::{Server, ServerSettings, Stack};
 use crate::{cmd, release};
 
 /// The first build of everything may come before the first answer.
-const FIRST_BUILD: Duration = Duration::from_secs(3600);
+const FIRST_BUILD: Duration = Duration::from_hours(1);
 
 pub(crate) fn run(project: &Project) -> Result<ExitCode> {
     setup::ensure(project, Part::DEMO)?;

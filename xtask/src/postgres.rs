@@ -107,7 +107,7 @@ impl Throwaway {
     }
 
     fn wait(&mut self, project: &Project) -> Result<()> {
-        let ready = interrupt::poll(Duration::from_secs(60), Duration::from_millis(100), || {
+        let ready = interrupt::poll(Duration::from_mins(1), Duration::from_millis(100), || {
             self.daemon.must_run()?;
             Ok(cmd::text(self.psql(project, "postgres").args(["--command", "select 1"])).is_ok().then_some(()))
         })?;
@@ -153,9 +153,10 @@ fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some(number) = name.split('_').next().and_then(|number| number.parse::<u64>().ok()) else { continue };
-        if name.ends_with(".sql") && !name.ends_with(".down.sql") {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(number) = stem.split('_').next().and_then(|number| number.parse::<u64>().ok()) else { continue };
+        // `….down.sql` would undo what the file of the same number did.
+        if path.extension().is_some_and(|extension| extension == "sql") && !stem.contains('.') {
             files.push((number, path));
         }
     }

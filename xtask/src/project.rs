@@ -184,5 +184,5 @@ fn is_unwanted(name: &str) -> bool {
         || name.starts_with("CARGO_PKG_")
         || name.starts_with("LEPTOS_")
         || name.starts_with("SQLX_")
-        || name == "DATABASE_URL"
+        || name == "KUBEWISE_SQLX_DATABASE_URL"
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask sqlx`: what the checked queries need to compile without a database.
 //!
-//! The query macros ask a database when `DATABASE_URL` is set, and then write what they learnt to `SQLX_OFFLINE_DIR`.
-//! A compiler wrapper sets both, for the workspace's own crates alone: a dependency with checked queries of its own
-//! knows nothing of our tables. Its path is new each time, so that Cargo compiles those crates once more.
+//! The query macros ask a database when the variable that `sqlx.toml` names holds its address, and then write what they
+//! learnt to `SQLX_OFFLINE_DIR`. A compiler wrapper sets both, for the workspace's own crates alone. Its path is new
+//! each time, so that Cargo compiles those crates once more.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,9 @@ use crate::postgres::Throwaway;
 use crate::project::{Profile, Project};
 use crate::setup::{self, Part};
 
-/// Whose queries are checked.
+/// Whose queries are checked, and where it is.
 const PACKAGE: &str = "kubewise-backend";
+const FOLDER: &str = "crates/backend";
 
 /// What to do with `.sqlx`.
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,7 +86,8 @@ fn generate(project: &Project, database: &Throwaway) -> Result<BTreeMap<String, 
     let (output, seen) = (dir.path().join("queries"), dir.path().join("seen"));
     std::fs::create_dir(&output)?;
     let wrapper = dir.path().join("rustc-with-database");
-    write_wrapper(&wrapper, &database.url(DATABASE), &output, &seen)?;
+    let address = format!("{}='{}'", address_variable(project)?, database.url(DATABASE));
+    write_wrapper(&wrapper, &address, &output, &seen)?;
     let mut cargo = project.cargo(&["build", "--package", PACKAGE, "--lib", "--all-features"]);
     cargo.env("RUSTC_WORKSPACE_WRAPPER", &wrapper).env("CARGO_INCREMENTAL", "0");
     let built = cmd::run_ok(project, "sqlx-queries", &mut cargo);
@@ -98,12 +100,21 @@ fn generate(project: &Project, database: &Throwaway) -> Result<BTreeMap<String, 
     Ok(queries)
 }
 
-fn write_wrapper(path: &Path, url: &str, output: &Path, seen: &Path) -> Result<()> {
+/// The variable that holds the database's address for the macros: as `sqlx.toml` says, else `DATABASE_URL`.
+fn address_variable(project: &Project) -> Result<String> {
+    let path = project.root.join(FOLDER).join("sqlx.toml");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok("DATABASE_URL".to_owned()) };
+    let settings: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let name = settings.get("common").and_then(|common| common.get("database-url-var")).and_then(toml::Value::as_str);
+    Ok(name.unwrap_or("DATABASE_URL").to_owned())
+}
+
+fn write_wrapper(path: &Path, address: &str, output: &Path, seen: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let script = format!(
         "#!/bin/sh\n\
          printf '%s\\n' \"$*\" >>'{seen}'\n\
-         DATABASE_URL='{url}' SQLX_OFFLINE_DIR='{output}' SQLX_OFFLINE=false exec \"$@\"\n",
+         exec env {address} SQLX_OFFLINE_DIR='{output}' SQLX_OFFLINE=false \"$@\"\n",
         seen = seen.display(),
         output = output.display(),
     );
@@ -143,7 +154,7 @@ fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
     for entry in std::fs::read_dir(folder)? {
         let path: PathBuf = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.starts_with("query-") && name.ends_with(".json") {
+        if name.starts_with("query-") && path.extension().is_some_and(|extension| extension == "json") {
             files.insert(name.to_owned(), std::fs::read_to_string(&path)?);
         }
     }

@@ -17,7 +17,7 @@ use crate::postgres::free_port;
 use crate::project::{Profile, Project};
 
 /// How long the first start may take: it makes a database.
-const SERVER_START: Duration = Duration::from_secs(120);
+const SERVER_START: Duration = Duration::from_mins(2);
 
 /// The file with what the demo's person signs in with.
 const PASSWORD: &str = "password";
@@ -110,7 +110,7 @@ impl Cluster {
         command.args(["serve", "--port", "0", "--kubeconfig"]).arg(&kubeconfig).args(args);
         let mut daemon =
             Daemon::spawn_talking("the sample cluster", &mut command, &data.join("logs/sample-cluster.log"))?;
-        let line = daemon.first_line(Duration::from_secs(60))?;
+        let line = daemon.first_line(Duration::from_mins(1))?;
         let ready: ClusterReady = serde_json::from_str(&line).with_context(|| format!("the sample cluster: {line}"))?;
         Ok(Self { daemon, address: crate::http::address_of(&ready.url)?, totals: ready.totals, kubeconfig })
     }

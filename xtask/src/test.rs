@@ -72,6 +72,9 @@ pub(crate) struct TestArgs {
     /// Only these steps, separated by commas
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Step>,
+    /// After `--`: what unit tests to run, as cargo-nextest takes it (default: all of them)
+    #[arg(last = true)]
+    unit: Vec<String>,
 }
 
 /// How a step ended.
@@ -111,7 +114,7 @@ pub(crate) fn run(project: &Project, args: &TestArgs) -> Result<ExitCode> {
         }
         println!("\n== {}", step.name());
         let started = Instant::now();
-        let result = run_step(project, step, &mut database);
+        let result = run_step(project, step, &args.unit, &mut database);
         let outcome = match result {
             Ok(()) => Outcome::Passed(started.elapsed()),
             Err(error) if error.is::<Interrupted>() => return Err(error),
@@ -127,7 +130,7 @@ pub(crate) fn run(project: &Project, args: &TestArgs) -> Result<ExitCode> {
     Ok(summary(&outcomes))
 }
 
-fn run_step(project: &Project, step: Step, database: &mut Option<Throwaway>) -> Result<()> {
+fn run_step(project: &Project, step: Step, tests: &[String], database: &mut Option<Throwaway>) -> Result<()> {
     if step.needs_database() && database.is_none() {
         *database = Some(Throwaway::start(project)?);
     }
@@ -137,7 +140,7 @@ fn run_step(project: &Project, step: Step, database: &mut Option<Throwaway>) -> 
         (Step::Deny, _) => steps::deny(project),
         (Step::Clippy, _) => steps::clippy(project),
         (Step::ClippyWasm, _) => steps::clippy_wasm(project),
-        (Step::Unit, Some(database)) => steps::unit(project, database),
+        (Step::Unit, Some(database)) => steps::unit(project, tests, database),
         (Step::Sqlx, Some(database)) => crate::sqlx::check(project, database),
         (Step::Unit | Step::Sqlx, None) => anyhow::bail!("there is no database"),
         (Step::Chart, _) => steps::chart(project),

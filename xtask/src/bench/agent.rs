@@ -15,8 +15,8 @@ use crate::stack::{AgentSettings, Cluster};
 
 const PODS: &str = "10000";
 const BUDGET_MIB: f64 = 64.0;
-const FIRST_SYNC: Duration = Duration::from_secs(180);
-const WATCHING: Duration = Duration::from_secs(60);
+const FIRST_SYNC: Duration = Duration::from_mins(3);
+const WATCHING: Duration = Duration::from_mins(1);
 
 pub(super) fn run(project: &Project) -> Result<()> {
     let data = DataDir::temporary()?;

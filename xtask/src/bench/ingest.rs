@@ -45,7 +45,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
         };
         let started = Instant::now();
         let mut agent = agent.start(&["--once"])?;
-        let status = agent.wait(Duration::from_secs(120))?;
+        let status = agent.wait(Duration::from_mins(2))?;
         seconds.push(started.elapsed().as_secs_f64());
         if !status.success() {
             bail!("the agent ended with {status}. {}", agent.last_words());

@@ -14,7 +14,7 @@ use crate::setup;
 const SERVER_SIDE: &[&str] = &["--workspace", "--exclude", "kubewise-frontend"];
 
 pub(super) fn fmt(project: &Project) -> Result<()> {
-    close(project, "fmt", &mut project.cargo(&["fmt", "--all", "--check"]), 60)
+    close(project, "fmt", &mut project.cargo(&["fmt", "--all", "--", "--check", "--color=never"]), 60)
 }
 
 pub(super) fn machete(project: &Project) -> Result<()> {
@@ -39,14 +39,18 @@ pub(super) fn clippy_wasm(project: &Project) -> Result<()> {
     close(project, "clippy-wasm", &mut clippy, 80)
 }
 
-/// With a PostgreSQL that each test makes a database in.
-pub(super) fn unit(project: &Project, database: &Throwaway) -> Result<()> {
+/// With a PostgreSQL that each test makes a database in. `chosen`: some of them; none: all.
+pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -> Result<()> {
     let nextest = cmd::text(&mut project.cargo(&["nextest", "--version"])).is_ok();
-    let mut tests =
-        if nextest { project.cargo(&["nextest", "run", "--no-fail-fast"]) } else { project.cargo(&["test"]) };
-    tests.args(SERVER_SIDE);
-    if !nextest {
-        tests.arg("--no-fail-fast");
+    let mut tests = if nextest {
+        project.cargo(&["nextest", "run", "--no-fail-fast"])
+    } else {
+        project.cargo(&["test", "--no-fail-fast"])
+    };
+    if chosen.is_empty() {
+        tests.args(SERVER_SIDE);
+    } else {
+        tests.args(chosen);
     }
     tests.env("KUBEWISE_TEST_DATABASE_URL", database.url("postgres"));
     close(project, "unit", &mut tests, 120)
