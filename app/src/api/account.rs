@@ -1,0 +1,103 @@
+//! Signing up, in and out, and who is looking.
+
+use kubewise_contract::{UiError, Viewer};
+use leptos::{prelude::*, server_fn::codec::Json};
+
+use super::Frame;
+
+/// The person who looks, if somebody is signed in.
+#[server(name = GetHome, prefix = "/api", endpoint = "home", input = Json)]
+pub(crate) async fn home() -> Result<Option<Viewer>, UiError> {
+    use crate::server::{Refusal, answer, who};
+    answer(async {
+        match who().await {
+            Ok((web, actor)) => Ok(Some(web.viewer(&actor).await?)),
+            Err(Refusal::Said(UiError::SignedOut)) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    })
+    .await
+}
+
+/// What surrounds every page of an organisation.
+#[server(name = GetFrame, prefix = "/api", endpoint = "frame", input = Json)]
+pub(crate) async fn frame(org: String) -> Result<Frame, UiError> {
+    use crate::server::{answer, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let viewer = web.viewer(&actor).await?;
+        let here = viewer.organisations.iter().find(|o| o.slug.as_str() == org).cloned().ok_or(UiError::NotFound)?;
+        Ok(Frame { viewer, here })
+    })
+    .await
+}
+
+/// Makes an account and its organisation, and signs the person in.
+#[server(name = CreateAccount, prefix = "/api", endpoint = "sign_up")]
+pub(crate) async fn sign_up(
+    name: String,
+    email: String,
+    organisation: String,
+    password: String,
+) -> Result<(), UiError> {
+    use kubewise_backend::{SignUp, Web};
+    use kubewise_contract::{EmailAddress, FieldError, OrganisationName, PersonName};
+
+    use crate::{
+        place::org_href,
+        server::{answer, begin_session},
+    };
+    answer(async {
+        let web = expect_context::<Web>();
+        // All fields are judged before any is complained about.
+        let (name, email, organisation) =
+            (PersonName::parse(&name), EmailAddress::parse(&email), OrganisationName::parse(&organisation));
+        let wrong: Vec<FieldError> =
+            [name.clone().err(), email.clone().err(), organisation.clone().err()].into_iter().flatten().collect();
+        if !wrong.is_empty() {
+            return Err(UiError::Invalid(wrong).into());
+        }
+        let sign_up = SignUp { name: name?, email: email?, password: password.into(), organisation: organisation? };
+        let signed_up = web.sign_up(sign_up).await?;
+        begin_session(signed_up.user).await?;
+        leptos_axum::redirect(&org_href(signed_up.slug.as_str(), "/"));
+        Ok(())
+    })
+    .await
+}
+
+/// Signs a person in and leads them to the page they asked for, or to their organisation.
+#[server(prefix = "/api", endpoint = "log_in")]
+pub(crate) async fn log_in(email: String, password: String, next: Option<String>) -> Result<(), UiError> {
+    use kubewise_backend::Web;
+
+    use crate::{
+        place::org_href,
+        server::{answer, begin_session, local_path},
+    };
+    answer(async {
+        let web = expect_context::<Web>();
+        let user = web.log_in(&email, &password.into()).await?;
+        begin_session(user).await?;
+        let home = match web.actor(user).await? {
+            Some(actor) => web.viewer(&actor).await?.organisations.first().map(|o| org_href(o.slug.as_str(), "/")),
+            None => None,
+        };
+        let next = next.as_deref().and_then(local_path).map(ToOwned::to_owned).or(home);
+        leptos_axum::redirect(next.as_deref().unwrap_or("/"));
+        Ok(())
+    })
+    .await
+}
+
+/// Signs whoever is signed in out.
+#[server(prefix = "/api", endpoint = "log_out")]
+pub(crate) async fn log_out() -> Result<(), UiError> {
+    use crate::server::{answer, end_session};
+    answer(async {
+        end_session().await?;
+        leptos_axum::redirect("/");
+        Ok(())
+    })
+    .await
+}

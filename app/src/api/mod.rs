@@ -1,0 +1,16 @@
+//! The server functions. Each body has four steps: who asks, what it is about (the lookup is the authorization), do it,
+//! answer. Reads take JSON; what a form sends takes what forms send, so that it works without JavaScript.
+
+mod account;
+mod answers;
+mod clusters;
+mod install;
+mod inventory;
+
+pub(crate) use account::{CreateAccount, LogIn, frame, home};
+pub(crate) use answers::{At, Frame, InstallStatus, Listing};
+pub(crate) use clusters::{
+    CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, overview,
+};
+pub(crate) use install::{install, install_status};
+pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};

@@ -1,0 +1,57 @@
+//! The routes.
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::{
+    SsrMode, StaticSegment,
+    components::{ParentRoute, Route, Router, Routes},
+    path,
+};
+
+use crate::pages::{
+    AddCluster, ClusterFrame, ClusterOverview, Clusters, Install, Landing, Login, NotFound, OrganisationFrame,
+    OrganisationOverview, Search, SignUp,
+    cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
+};
+
+/// The whole app. Every route is rendered in `Async` mode: without JavaScript a page must be complete, and what it
+/// found decides the status.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let (routing, set_routing) = signal(false);
+
+    view! {
+        <Title formatter=|text: String| {
+            if text.is_empty() { "Kubewise".to_owned() } else { format!("{text} · Kubewise") }
+        }/>
+        <div class="routing" class:on=routing></div>
+        <Router set_is_routing=set_routing>
+            <Routes fallback=NotFound>
+                <Route path=path!("") view=Landing ssr=SsrMode::Async/>
+                <Route path=path!("/signup") view=SignUp ssr=SsrMode::Async/>
+                <Route path=path!("/login") view=Login ssr=SsrMode::Async/>
+                <ParentRoute path=path!("/o/:org") view=OrganisationFrame ssr=SsrMode::Async>
+                    <Route path=path!("") view=OrganisationOverview ssr=SsrMode::Async/>
+                    // The same page for the address that ends in a slash: the server matches addresses exactly.
+                    <Route path=StaticSegment("/") view=OrganisationOverview ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters") view=Clusters ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/new") view=AddCluster ssr=SsrMode::Async/>
+                    <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/install") view=Install ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/resources/:uid") view=ResourcePage ssr=SsrMode::Async/>
+                    <ParentRoute path=path!("/clusters/:cluster") view=ClusterFrame ssr=SsrMode::Async>
+                        <Route path=path!("") view=ClusterOverview ssr=SsrMode::Async/>
+                        <Route path=path!("/applications") view=Applications ssr=SsrMode::Async/>
+                        <Route path=path!("/workloads") view=Workloads ssr=SsrMode::Async/>
+                        <Route path=path!("/images") view=Images ssr=SsrMode::Async/>
+                        <Route path=path!("/nodes") view=Nodes ssr=SsrMode::Async/>
+                        <Route path=path!("/namespaces") view=Namespaces ssr=SsrMode::Async/>
+                        <Route path=path!("/resources") view=Resources ssr=SsrMode::Async/>
+                        <Route path=path!("/settings") view=Settings ssr=SsrMode::Async/>
+                    </ParentRoute>
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}

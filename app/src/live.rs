@@ -1,0 +1,176 @@
+//! Live updates: one stream of events per organisation, opened by the browser. An event says only that something
+//! changed; the page that is shown asks again for what it shows, at most once a second.
+
+use std::time::Duration;
+
+use kubewise_contract::LiveEvent;
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Event, EventSource, MessageEvent};
+
+use crate::place::org_href;
+
+/// How long changes are gathered before the page asks again.
+const GATHER: Duration = Duration::from_secs(1);
+/// How long after a refused stream it is tried again. A dropped one is reopened by the browser itself.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How the stream is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Not opened yet (and never, without JavaScript).
+    Closed,
+    /// Open.
+    Open,
+    /// Lost; being opened again.
+    Lost,
+}
+
+#[derive(Clone, Debug)]
+enum Changed {
+    Nothing,
+    Clusters(Vec<LiveEvent>),
+    /// Events may have been missed, or this page changed something itself.
+    Anything,
+}
+
+/// What a page wants to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Whether agents are heard, and everything else.
+    Status,
+    /// What runs in a cluster.
+    Inventory,
+}
+
+/// The organisation's live updates; in the context of all its pages.
+#[derive(Clone, Copy)]
+pub(crate) struct Live {
+    stream: RwSignal<Stream>,
+    changed: RwSignal<Changed>,
+    attempt: RwSignal<u32>,
+}
+
+impl Live {
+    /// No stream yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            stream: RwSignal::new(Stream::Closed),
+            changed: RwSignal::new(Changed::Nothing),
+            attempt: RwSignal::new(0),
+        }
+    }
+
+    /// How the stream is doing.
+    pub(crate) fn stream(self) -> Stream {
+        self.stream.get()
+    }
+
+    /// A number that grows whenever what a page shows may have changed. With a cluster: only when that one did.
+    pub(crate) fn version(
+        self,
+        interest: Interest,
+        cluster: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Memo<u32> {
+        Memo::new(move |version: Option<&u32>| {
+            let cluster = cluster();
+            let hit = self.changed.with(|changed| match changed {
+                Changed::Nothing => false,
+                Changed::Anything => true,
+                Changed::Clusters(events) => events.iter().any(|event| {
+                    (interest == Interest::Status || event.inventory)
+                        && cluster.as_ref().is_none_or(|id| *id == event.cluster.to_string())
+                }),
+            });
+            version.copied().unwrap_or_default() + u32::from(hit)
+        })
+    }
+
+    /// Makes every page ask again: this browser changed something itself.
+    pub(crate) fn touch(self) {
+        self.changed.try_set(Changed::Anything);
+    }
+
+    /// Opens the organisation's stream, in the browser, for as long as the caller lives.
+    pub(crate) fn open(self, org: String) {
+        Effect::new(move |_| {
+            self.attempt.track();
+            let opened = Opened::new(self, &org);
+            // Dropped, and with it closed, when this effect runs again or its page is left.
+            StoredValue::new_local(opened);
+        });
+    }
+
+    fn gather(self, waiting: StoredValue<Vec<LiveEvent>>, event: LiveEvent) {
+        let first = waiting.try_with_value(Vec::is_empty).unwrap_or(false);
+        let same = |known: &LiveEvent| known.cluster == event.cluster && known.inventory == event.inventory;
+        waiting.try_update_value(|events| {
+            if !events.iter().any(same) {
+                events.push(event.clone());
+            }
+        });
+        if first {
+            set_timeout(
+                move || {
+                    if let Some(events) = waiting.try_update_value(std::mem::take) {
+                        self.changed.try_set(Changed::Clusters(events));
+                    }
+                },
+                GATHER,
+            );
+        }
+    }
+}
+
+/// An open event source, with the closures it calls; closed when dropped.
+struct Opened {
+    source: EventSource,
+    _on_change: Closure<dyn FnMut(MessageEvent)>,
+    _on_open: Closure<dyn FnMut(Event)>,
+    _on_error: Closure<dyn FnMut(Event)>,
+}
+
+impl Opened {
+    fn new(live: Live, org: &str) -> Option<Self> {
+        let source = EventSource::new(&org_href(org, "/events")).ok()?;
+        let waiting = StoredValue::new(Vec::new());
+
+        let on_change = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+            let event = message.data().as_string().and_then(|data| serde_json::from_str::<LiveEvent>(&data).ok());
+            if let Some(event) = event {
+                live.gather(waiting, event);
+            }
+        });
+        let on_open = Closure::<dyn FnMut(Event)>::new(move |_| {
+            if live.stream.try_get_untracked() == Some(Stream::Lost) {
+                live.touch();
+            }
+            live.stream.try_set(Stream::Open);
+        });
+        let on_error = Closure::<dyn FnMut(Event)>::new({
+            let source = source.clone();
+            move |_| {
+                live.stream.try_set(Stream::Lost);
+                // The browser reopens what was dropped, but not what was answered with an error, as by a proxy whose
+                // server restarts.
+                if source.ready_state() == EventSource::CLOSED {
+                    let again = move || {
+                        live.attempt.try_update(|n| *n += 1);
+                    };
+                    set_timeout(again, RETRY);
+                }
+            }
+        });
+        // Adding a listener does not fail.
+        let _ = source.add_event_listener_with_callback("change", on_change.as_ref().unchecked_ref());
+        source.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        source.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Some(Self { source, _on_change: on_change, _on_open: on_open, _on_error: on_error })
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.source.close();
+    }
+}

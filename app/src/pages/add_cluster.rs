@@ -1,0 +1,36 @@
+//! `/o/{org}/clusters/new`: somebody wants a cluster to appear here. Shortest way: a name, then the commands.
+
+use kubewise_contract::Field;
+use leptos::{form::ActionForm, prelude::*};
+
+use crate::{
+    api::CreateCluster,
+    parts::{FormError, Head, Submit, TextField},
+    place::{org_href, use_org},
+};
+
+/// Naming a new cluster.
+#[component]
+pub(crate) fn AddCluster() -> impl IntoView {
+    let org = use_org();
+    let action = ServerAction::<CreateCluster>::new();
+    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let crumbs = vec![(org_href(&org.get_untracked(), "/clusters"), "Clusters".to_owned())];
+    view! {
+        <Head title="Add a cluster" crumbs sentence="Name it; the next page has the commands that install its agent.".into_any()/>
+        <div class="card pad">
+            <ActionForm action>
+                <div class="form">
+                    <FormError trouble/>
+                    <input type="hidden" name="org" value=move || org.get()/>
+                    <TextField name="name" label="Name of the cluster".into_any() field=Field::ClusterName trouble code=true max=63 focus=true
+                        hint="Lower-case letters, digits, hyphens and dots, such as eu-prod. It can be changed later."/>
+                    <div class="act">
+                        <Submit pending=action.pending()>"Add cluster"</Submit>
+                        <a class="btn" href=move || org_href(&org.get(), "/clusters")>"Cancel"</a>
+                    </div>
+                </div>
+            </ActionForm>
+        </div>
+    }
+}

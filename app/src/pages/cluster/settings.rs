@@ -1,0 +1,167 @@
+//! `…/settings`: somebody who manages clusters wants to rename one, change its token, or be rid of it. Shortest way: the
+//! section says what it does before it does it.
+
+use kubewise_contract::{ClusterDetail, Field, UiError};
+use leptos::{form::ActionForm, prelude::*};
+
+use super::frame::Detail;
+use crate::{
+    api::{At, DeleteCluster, RenameCluster, RevokeToken, RotateToken},
+    live::Live,
+    parts::{FormError, Icon, Skeleton, Submit, TextField, failure},
+    place::{ClusterPlace, use_cluster_place},
+};
+
+/// The forms of this page; they live as long as it does.
+#[derive(Clone, Copy)]
+struct Forms {
+    rename: ServerAction<RenameCluster>,
+    rotate: ServerAction<RotateToken>,
+    revoke: ServerAction<RevokeToken>,
+    delete: ServerAction<DeleteCluster>,
+}
+
+/// What can be done with a cluster.
+#[component]
+pub(crate) fn Settings() -> impl IntoView {
+    let place = use_cluster_place();
+    let live = expect_context::<Live>();
+    let Detail(detail) = expect_context();
+    let forms = Forms {
+        rename: ServerAction::new(),
+        rotate: ServerAction::new(),
+        revoke: ServerAction::new(),
+        delete: ServerAction::new(),
+    };
+    Effect::new(move |_| {
+        let done =
+            matches!(forms.rename.value().get(), Some(Ok(()))) | matches!(forms.revoke.value().get(), Some(Ok(())));
+        if done {
+            live.touch();
+        }
+    });
+    view! {
+        <Transition fallback=Skeleton>
+            {move || Suspend::new(async move {
+                match detail.await {
+                    Ok(At { body, .. }) if body.can_manage => page(&place.get_untracked(), &body, forms),
+                    Ok(_) => failure(&UiError::Forbidden),
+                    Err(error) => failure(&error),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn page(place: &ClusterPlace, detail: &ClusterDetail, forms: Forms) -> AnyView {
+    view! {
+        <div class="card">
+            {rename(place, detail, forms.rename)}
+            {token(place, detail, forms.rotate, forms.revoke)}
+            {delete(place, detail, forms.delete)}
+        </div>
+    }
+    .into_any()
+}
+
+/// The hidden fields that say which cluster a form is about.
+fn about(place: &ClusterPlace) -> AnyView {
+    view! {
+        <input type="hidden" name="org" value=place.org.clone()/>
+        <input type="hidden" name="cluster" value=place.cluster.clone()/>
+    }
+    .into_any()
+}
+
+fn rename(place: &ClusterPlace, detail: &ClusterDetail, action: ServerAction<RenameCluster>) -> AnyView {
+    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let done = move || matches!(action.value().get(), Some(Ok(())));
+    let (which, name) = (about(place), detail.summary.name.clone());
+    view! {
+        <section class="setting">
+            <div><h2>"Name"</h2><p>"How people call it. Nothing in the cluster changes."</p></div>
+            <ActionForm action>
+                <div class="form">
+                    <FormError trouble/>
+                    {which}
+                    <TextField name="name" label="Name of the cluster".into_any() field=Field::ClusterName trouble code=true max=63
+                        value=name/>
+                    <div class="act">
+                        <Submit pending=action.pending() class="btn">"Rename"</Submit>
+                        <span class="muted" role="status">{move || done().then_some("Renamed")}</span>
+                    </div>
+                </div>
+            </ActionForm>
+        </section>
+    }
+    .into_any()
+}
+
+fn token(
+    place: &ClusterPlace,
+    detail: &ClusterDetail,
+    rotate: ServerAction<RotateToken>,
+    revoke: ServerAction<RevokeToken>,
+) -> AnyView {
+    let rotating = Signal::derive(move || rotate.value().get().and_then(Result::err));
+    let revoking = Signal::derive(move || revoke.value().get().and_then(Result::err));
+    let (sentence, make) = if detail.has_token {
+        ("A new token ends the old one at once. The agent is refused until it has the new one.", "Make a new token")
+    } else {
+        ("There is no token that is accepted: agents are refused.", "Make a token")
+    };
+    let revoke_form = detail.has_token.then(|| {
+        let which = about(place);
+        view! {
+            <ActionForm action=revoke>
+                <div class="form">
+                    <FormError trouble=revoking/>
+                    {which}
+                    <div class="act"><Submit pending=revoke.pending() class="btn danger">"Revoke the token"</Submit></div>
+                    <div class="hint muted">"Ends the token without a new one. What was sent stays."</div>
+                </div>
+            </ActionForm>
+        }
+    });
+    let which = about(place);
+    view! {
+        <section class="setting">
+            <div><h2>"Token"</h2><p>{sentence}</p></div>
+            <div class="grid">
+                <ActionForm action=rotate>
+                    <div class="form">
+                        <FormError trouble=rotating/>
+                        {which}
+                        <div class="act"><Submit pending=rotate.pending() class="btn">{Icon::Refresh.show()}{make}</Submit></div>
+                    </div>
+                </ActionForm>
+                {revoke_form}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn delete(place: &ClusterPlace, detail: &ClusterDetail, action: ServerAction<DeleteCluster>) -> AnyView {
+    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let label = view! { "Type "<code>{detail.summary.name.clone()}</code>" to confirm" };
+    let which = about(place);
+    view! {
+        <section class="setting danger">
+            <div>
+                <h2>"Delete"</h2>
+                <p>"Everything that Kubewise holds of this cluster is deleted, and its token ends. The cluster itself is not touched; \
+                    remove the agent there. This cannot be undone."</p>
+            </div>
+            <ActionForm action>
+                <div class="form">
+                    <FormError trouble/>
+                    {which}
+                    <TextField name="confirmation" label=label.into_any() field=Field::Confirmation trouble code=true max=63/>
+                    <div class="act"><Submit pending=action.pending() class="btn danger">{Icon::Trash.show()}"Delete the cluster"</Submit></div>
+                </div>
+            </ActionForm>
+        </section>
+    }
+    .into_any()
+}

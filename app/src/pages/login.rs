@@ -1,0 +1,49 @@
+//! `/login`: somebody with an account wants to get to a page. Shortest way: two fields, then that page.
+
+use kubewise_contract::{Field, PASSWORD_MAX_CHARS};
+use leptos::{form::ActionForm, prelude::*};
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use super::outside::Outside;
+use crate::{
+    api::LogIn,
+    parts::{FormError, Submit, TextField},
+};
+
+/// Signing in. Whatever was wrong, one sentence says it, so that nobody learns which addresses have an account.
+#[component]
+pub(crate) fn Login() -> impl IntoView {
+    let action = ServerAction::<LogIn>::new();
+    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let query = use_query_map();
+    let next = move || query.with(|q| q.get("next").unwrap_or_default());
+    let asked = next_is_set(&next());
+    view! {
+        <Title text="Sign in"/>
+        <Outside>
+            <div class="door">
+                <h1>"Sign in"</h1>
+                <div class="sub">{if asked { "Sign in to see the page you asked for." } else { "Good to see you again." }}</div>
+                <div class="card">
+                    <ActionForm action>
+                        <div class="form">
+                            <FormError trouble/>
+                            <input type="hidden" name="next" value=next/>
+                            <TextField name="email" label="E-mail address".into_any() field=Field::Email trouble
+                                kind="email" autocomplete="username" max=254 focus=true/>
+                            <TextField name="password" label="Password".into_any() field=Field::Password trouble
+                                kind="password" autocomplete="current-password" max=PASSWORD_MAX_CHARS/>
+                            <Submit pending=action.pending()>"Sign in"</Submit>
+                        </div>
+                    </ActionForm>
+                </div>
+                <div class="else">"New here? "<a class="link" href="/signup">"Create an account"</a></div>
+            </div>
+        </Outside>
+    }
+}
+
+fn next_is_set(next: &str) -> bool {
+    !next.is_empty() && next != "/"
+}

@@ -1,0 +1,27 @@
+//! The pages.
+
+mod add_cluster;
+pub(crate) mod cluster;
+mod cluster_table;
+mod clusters;
+mod frame;
+mod install;
+mod landing;
+mod login;
+mod not_found;
+mod outside;
+mod overview;
+mod search;
+mod signup;
+
+pub(crate) use add_cluster::AddCluster;
+pub(crate) use cluster::{ClusterFrame, ClusterOverview};
+pub(crate) use clusters::Clusters;
+pub(crate) use frame::OrganisationFrame;
+pub(crate) use install::Install;
+pub(crate) use landing::Landing;
+pub(crate) use login::Login;
+pub(crate) use not_found::NotFound;
+pub(crate) use overview::OrganisationOverview;
+pub(crate) use search::Search;
+pub(crate) use signup::SignUp;

@@ -1,0 +1,22 @@
+//! What surrounds the pages of people who are not signed in.
+
+use leptos::prelude::*;
+
+use crate::parts::Logo;
+
+/// Header with the mark and `links`, the page, and a foot.
+#[component]
+pub(crate) fn Outside(#[prop(optional, into)] links: Option<AnyView>, children: Children) -> impl IntoView {
+    view! {
+        <a class="skip" href="#main">"Skip to content"</a>
+        <div class="outside">
+            <header>
+                <a class="brand" href="/"><Logo/>"Kubewise"</a>
+                {links}
+            </header>
+            <main id="main" tabindex="-1">{children()}</main>
+            <footer>"Kubewise keeps a name and an e-mail address about a person, and nothing else."</footer>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,29 @@
+//! What pages are made of.
+
+mod copy;
+mod failure;
+mod field;
+mod filter;
+mod head;
+mod icon;
+mod pager;
+mod quantity;
+mod skeleton;
+mod status;
+mod text;
+mod time;
+mod yaml;
+
+pub(crate) use copy::{Copy, CopyButton};
+pub(crate) use failure::{Failure, failure};
+pub(crate) use field::{FormError, Submit, TextField};
+pub(crate) use filter::{FilterBar, Offers};
+pub(crate) use head::Head;
+pub(crate) use icon::{Icon, Logo};
+pub(crate) use pager::Pager;
+pub(crate) use quantity::{cpu, memory};
+pub(crate) use skeleton::Skeleton;
+pub(crate) use status::{ClusterDot, health_tag};
+pub(crate) use text::{count, initials, kind_name, number, version};
+pub(crate) use time::{Age, ticking};
+pub(crate) use yaml::highlight;

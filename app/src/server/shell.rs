@@ -1,0 +1,74 @@
+//! The HTML document around the app, and the headers that belong to it.
+
+use http::{HeaderValue, header};
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_axum::ResponseOptions;
+use leptos_meta::MetaTags;
+
+use super::assets::Assets;
+use crate::App;
+
+/// The document. Scripts run only with this response's nonce; there is no inline style anywhere.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let nonce = use_nonce();
+    set_headers(&options, nonce.as_deref().unwrap_or_default());
+    let assets = Assets::get(&options);
+    let start = format!(
+        "import init, {{ hydrate }} from {js:?}; await init({{ module_or_path: {wasm:?} }}); hydrate();",
+        js = assets.js,
+        wasm = assets.wasm,
+    );
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="theme-color" content="#f7f7f5" media="(prefers-color-scheme: light)"/>
+                <meta name="theme-color" content="#131516" media="(prefers-color-scheme: dark)"/>
+                <meta name="description" content="What runs in each of your Kubernetes clusters, in which version, in one place."/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="stylesheet" href=assets.css.as_str()/>
+                <link rel="preload" href="/fonts/inter-latin-wght-normal.woff2" r#as="font" r#type="font/woff2" crossorigin=""/>
+                <link rel="preload" href="/fonts/jetbrains-mono-latin-wght-normal.woff2" r#as="font" r#type="font/woff2" crossorigin=""/>
+                <link rel="modulepreload" href=assets.js.as_str() nonce=nonce.clone()/>
+                <link rel="preload" href=assets.wasm.as_str() r#as="fetch" r#type="application/wasm" crossorigin=""/>
+                <AutoReload options=options.clone()/>
+                <script type="module" nonce=nonce>{start}</script>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// Pages show what belongs to one organisation at one moment, and each has its own nonce: none may be kept or shared.
+fn set_headers(options: &LeptosOptions, nonce: &str) {
+    let Some(response) = use_context::<ResponseOptions>() else { return };
+    let policy = content_security_policy(nonce, &reload_sources(options));
+    match HeaderValue::try_from(policy) {
+        Ok(policy) => response.insert_header(header::CONTENT_SECURITY_POLICY, policy),
+        Err(e) => tracing::error!(error = %e, "no content security policy"),
+    }
+    response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn content_security_policy(nonce: &str, reload: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self'; \
+         img-src 'self' data:; font-src 'self'; connect-src 'self'{reload}; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'; object-src 'none'"
+    )
+}
+
+/// While developing, pages also listen for rebuilds.
+fn reload_sources(options: &LeptosOptions) -> String {
+    if std::env::var_os("LEPTOS_WATCH").is_none() {
+        return String::new();
+    }
+    let port = options.reload_port;
+    format!(" ws://127.0.0.1:{port} ws://localhost:{port}")
+}
