@@ -61,6 +61,10 @@ CREATE POLICY tenant ON organisations
          OR EXISTS (SELECT FROM memberships m WHERE m.org_id = organisations.id AND m.user_id = asking_user()))
   WITH CHECK (id = current_org());
 
+-- Whoever runs the installation sees which organisations there are and who is in them, and nothing of their clusters.
+CREATE POLICY installation ON memberships FOR SELECT TO kubewise_owner USING (true);
+CREATE POLICY installation ON organisations FOR SELECT TO kubewise_owner USING (true);
+
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO kubewise_web, kubewise_ingest, kubewise_worker, kubewise_search;
 GRANT SELECT, INSERT ON users, organisations, memberships TO kubewise_web;

@@ -42,12 +42,11 @@ impl Web {
     /// Adds a cluster to the organisation of an owner, or makes a new token if there is one of that name.
     pub async fn admin_create_cluster(
         &self,
-        owner: &EmailAddress,
+        owner: UserId,
         slug: &OrgSlug,
         name: &ClusterName,
     ) -> Result<(ClusterId, SecretString), Error> {
-        let user = self.admin_find_user(owner).await?.ok_or(Error::NotFound)?;
-        let actor = self.actor(user).await?.ok_or(Error::NotFound)?;
+        let actor = self.actor(owner).await?.ok_or(Error::NotFound)?;
         let org = self.organisation::<ManageClusters>(&actor, slug).await?;
         match self.admin_find_cluster(org.id, name).await? {
             Some(id) => {
@@ -74,12 +73,11 @@ impl Web {
     /// What a cluster holds, as its organisation's owner sees it.
     pub async fn admin_cluster_report(
         &self,
-        owner: &EmailAddress,
+        owner: UserId,
         slug: &OrgSlug,
         name: &ClusterName,
     ) -> Result<ClusterReport, Error> {
-        let user = self.admin_find_user(owner).await?.ok_or(Error::NotFound)?;
-        let actor = self.actor(user).await?.ok_or(Error::NotFound)?;
+        let actor = self.actor(owner).await?.ok_or(Error::NotFound)?;
         let org = self.organisation::<crate::permission::ViewInventory>(&actor, slug).await?;
         let id = self.admin_find_cluster(org.id, name).await?.ok_or(Error::NotFound)?;
         let cluster = self.cluster::<crate::permission::ViewInventory>(&actor, slug, id).await?;
@@ -102,4 +100,17 @@ pub async fn set_resource_limit(owner: &PgPool, org: OrgId, limit: Option<i64>) 
         .rows_affected();
     tx.commit().await?;
     if done == 1 { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// An organisation and one of its owners, by address. `owner` logs in as `kubewise_owner`.
+pub async fn find_organisation(owner: &PgPool, slug: &OrgSlug) -> Result<(OrgId, UserId), Error> {
+    let row = sqlx::query!(
+        "SELECT o.id, m.user_id FROM organisations o JOIN memberships m ON m.org_id = o.id
+         WHERE o.slug = $1 AND m.role = 'owner' ORDER BY m.created_at LIMIT 1",
+        slug.as_str(),
+    )
+    .fetch_optional(owner)
+    .await?
+    .ok_or(Error::NotFound)?;
+    Ok((OrgId(row.id), UserId(row.user_id)))
 }

@@ -29,6 +29,12 @@ pub(crate) async fn enqueue_purge(tx: &mut PgConnection, job: &PurgeCluster) -> 
     Ok(apalis_postgres::queries::push_tasks(tx, PURGE_CLUSTER, vec![task]).await?)
 }
 
+async fn purge(job: PurgeCluster, worker: Data<Worker>) -> Result<(), Error> {
+    worker.purge_cluster(&job).await.inspect_err(|error| {
+        tracing::error!(%error, cluster = %job.cluster, "a deleted cluster could not be removed yet");
+    })
+}
+
 /// The part of the server that does jobs.
 #[derive(Clone)]
 pub struct Worker {
@@ -51,12 +57,7 @@ impl Worker {
             .backend(storage)
             .data(self.clone())
             .retry(RetryPolicy::retries(5))
-            .build(|job: PurgeCluster, worker: Data<Self>| async move {
-                worker.purge_cluster(&job).await.map_err(|error| {
-                    tracing::error!(%error, cluster = %job.cluster, "a deleted cluster could not be removed yet");
-                    BoxDynError::from(error)
-                })
-            });
+            .build(purge);
         let sweep = self.sweep();
         tokio::select! {
             result = worker.run() => result.map_err(|e| Error::Internal(format!("worker: {e}"))),

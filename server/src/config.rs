@@ -1,0 +1,243 @@
+//! Settings: typed, and checked as a whole when the server starts. Every error names its variable.
+
+mod source;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Result, bail};
+use secrecy::SecretString;
+pub use source::Source;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where people and agents connect.
+    pub listen: SocketAddr,
+    /// The address that people and agents use, without a trailing slash.
+    pub public_url: String,
+    /// Certificate and key for TLS on the listener.
+    pub tls: Option<TlsFiles>,
+    /// Whether something in front of this server speaks TLS.
+    pub behind_proxy: bool,
+    /// Where what is kept on this machine is kept.
+    pub data_dir: PathBuf,
+    /// How each part reaches PostgreSQL; none: the embedded one.
+    pub databases: Option<Databases>,
+    /// Which parts this process runs.
+    pub roles: Roles,
+    /// What is logged, as `tracing-subscriber` filters it.
+    pub log: String,
+    /// How it is written.
+    pub log_format: LogFormat,
+    /// Whether strangers may make accounts.
+    pub signup_open: bool,
+}
+
+/// PEM files.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// A database URL for each part.
+#[derive(Clone, Debug)]
+pub struct Databases {
+    /// For migrations.
+    pub owner: SecretString,
+    /// For pages.
+    pub web: SecretString,
+    /// For agents.
+    pub ingest: SecretString,
+    /// For jobs.
+    pub worker: SecretString,
+}
+
+/// Which parts run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Pages.
+    pub web: bool,
+    /// Agents.
+    pub ingest: bool,
+    /// Jobs.
+    pub worker: bool,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: an object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads and checks everything.
+    pub fn read(source: &Source) -> Result<Self> {
+        source.refuse_unknown()?;
+        let listen: SocketAddr = source.parsed("KUBEWISE_LISTEN", "127.0.0.1:3000", "an address and port, like 0.0.0.0:3000")?;
+        let tls = match (source.get("KUBEWISE_TLS_CERT"), source.get("KUBEWISE_TLS_KEY")) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.into(), key: key.into() }),
+            (None, None) => None,
+            (Some(_), None) => bail!("KUBEWISE_TLS_CERT is set, so KUBEWISE_TLS_KEY must be too"),
+            (None, Some(_)) => bail!("KUBEWISE_TLS_KEY is set, so KUBEWISE_TLS_CERT must be too"),
+        };
+        let behind_proxy: bool = source.parsed("KUBEWISE_BEHIND_PROXY", "false", "true or false")?;
+        if !listen.ip().is_loopback() && tls.is_none() && !behind_proxy {
+            bail!(
+                "KUBEWISE_LISTEN={listen} can be reached from other machines and would carry passwords unencrypted. \
+                 Set KUBEWISE_TLS_CERT and KUBEWISE_TLS_KEY; or KUBEWISE_BEHIND_PROXY=true if a proxy in front speaks TLS"
+            );
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let public_url = source.get("KUBEWISE_PUBLIC_URL").unwrap_or_else(|| format!("{scheme}://{listen}"));
+        let public_url = check_public_url(public_url.trim_end_matches('/'))?;
+        let data_dir: PathBuf = source.get("KUBEWISE_DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into();
+        let databases = databases(source)?;
+        let roles = roles(&source.get("KUBEWISE_ROLES").unwrap_or_else(|| "web,ingest,worker".to_owned()))?;
+        if databases.is_none() && !(roles.web && roles.ingest && roles.worker) {
+            bail!("KUBEWISE_ROLES names some parts only, but the embedded PostgreSQL is for one process; set KUBEWISE_DATABASE_URL");
+        }
+        let log = source.get("KUBEWISE_LOG").unwrap_or_else(|| "info".to_owned());
+        if let Err(error) = log.parse::<tracing_subscriber::filter::EnvFilter>() {
+            bail!("KUBEWISE_LOG={log}: {error}; use error, warn, info, debug or trace");
+        }
+        let log_format = match source.get("KUBEWISE_LOG_FORMAT").as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => bail!("KUBEWISE_LOG_FORMAT={other}: use text or json"),
+        };
+        let signup_open = match source.get("KUBEWISE_SIGNUP").as_deref() {
+            None | Some("open") => true,
+            Some("invite" | "closed") => false,
+            Some(other) => bail!("KUBEWISE_SIGNUP={other}: use open, invite or closed"),
+        };
+        Ok(Self { listen, public_url, tls, behind_proxy, data_dir, databases, roles, log, log_format, signup_open })
+    }
+
+    /// Whether people reach this server over TLS, so that cookies may be bound to it.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+fn check_public_url(url: &str) -> Result<String> {
+    let parsed: http::Uri = match url.parse() {
+        Ok(uri) => uri,
+        Err(error) => bail!("KUBEWISE_PUBLIC_URL={url}: {error}; use an address like https://kubewise.example.com"),
+    };
+    let scheme_ok = matches!(parsed.scheme_str(), Some("http" | "https"));
+    if !scheme_ok || parsed.authority().is_none() || !matches!(parsed.path(), "" | "/") || parsed.query().is_some() {
+        bail!("KUBEWISE_PUBLIC_URL={url}: use scheme and host only, like https://kubewise.example.com");
+    }
+    Ok(url.to_owned())
+}
+
+fn databases(source: &Source) -> Result<Option<Databases>> {
+    let all = source.secret("KUBEWISE_DATABASE_URL");
+    let part = |name: &str| source.secret(name).or_else(|| all.clone());
+    let parts = [
+        ("KUBEWISE_DATABASE_URL_OWNER", part("KUBEWISE_DATABASE_URL_OWNER")),
+        ("KUBEWISE_DATABASE_URL_WEB", part("KUBEWISE_DATABASE_URL_WEB")),
+        ("KUBEWISE_DATABASE_URL_INGEST", part("KUBEWISE_DATABASE_URL_INGEST")),
+        ("KUBEWISE_DATABASE_URL_WORKER", part("KUBEWISE_DATABASE_URL_WORKER")),
+    ];
+    if parts.iter().all(|(_, url)| url.is_none()) {
+        return Ok(None);
+    }
+    if let Some((missing, _)) = parts.iter().find(|(_, url)| url.is_none()) {
+        bail!("{missing} is missing: set it, or KUBEWISE_DATABASE_URL for all parts that have none of their own");
+    }
+    for (name, url) in &parts {
+        if let Some(url) = url {
+            kubewise_backend::database::Target::as_given(url)
+                .map_err(|_| anyhow::anyhow!("{name} is not a PostgreSQL URL like postgres://user:password@host/database"))?;
+        }
+    }
+    let [(_, owner), (_, web), (_, ingest), (_, worker)] = parts;
+    Ok(owner.zip(web).zip(ingest.zip(worker)).map(|((owner, web), (ingest, worker))| Databases { owner, web, ingest, worker }))
+}
+
+fn roles(text: &str) -> Result<Roles> {
+    let mut roles = Roles { web: false, ingest: false, worker: false };
+    for role in text.split(',').map(str::trim) {
+        match role {
+            "web" => roles.web = true,
+            "ingest" => roles.ingest = true,
+            "worker" => roles.worker = true,
+            other => bail!("KUBEWISE_ROLES={text}: {other:?} is not a part; use some of web,ingest,worker"),
+        }
+    }
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config> {
+        Config::read(&Source::from_pairs(settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))))
+    }
+
+    fn refused(settings: &[(&str, &str)], variable: &str) {
+        let error = read(settings).expect_err("must be refused").to_string();
+        assert!(error.contains(variable), "{error:?} does not name {variable}");
+    }
+
+    #[test]
+    fn without_settings_the_server_is_for_this_machine_alone() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
+        assert_eq!(config.public_url, "http://127.0.0.1:3000");
+        assert!(config.databases.is_none() && config.tls.is_none() && config.signup_open);
+        assert!(config.roles.web && config.roles.ingest && config.roles.worker);
+    }
+
+    #[test]
+    fn every_value_is_checked_and_every_error_names_its_variable() {
+        refused(&[("KUBEWISE_LISTEN", "3000")], "KUBEWISE_LISTEN");
+        refused(&[("KUBEWISE_LISTEN", "0.0.0.0:3000")], "KUBEWISE_BEHIND_PROXY");
+        refused(&[("KUBEWISE_TLS_CERT", "a.pem")], "KUBEWISE_TLS_KEY");
+        refused(&[("KUBEWISE_TLS_KEY", "a.pem")], "KUBEWISE_TLS_CERT");
+        refused(&[("KUBEWISE_PUBLIC_URL", "kubewise.example.com")], "KUBEWISE_PUBLIC_URL");
+        refused(&[("KUBEWISE_PUBLIC_URL", "https://a.example/b")], "KUBEWISE_PUBLIC_URL");
+        refused(&[("KUBEWISE_BEHIND_PROXY", "maybe")], "KUBEWISE_BEHIND_PROXY");
+        refused(&[("KUBEWISE_DATABASE_URL", "mysql://x")], "KUBEWISE_DATABASE_URL");
+        refused(&[("KUBEWISE_DATABASE_URL_WEB", "postgres://x/y")], "KUBEWISE_DATABASE_URL_OWNER");
+        refused(&[("KUBEWISE_ROLES", "web,cook")], "KUBEWISE_ROLES");
+        refused(&[("KUBEWISE_ROLES", "web")], "KUBEWISE_DATABASE_URL");
+        refused(&[("KUBEWISE_LOG", "loud=very=much")], "KUBEWISE_LOG");
+        refused(&[("KUBEWISE_LOG_FORMAT", "xml")], "KUBEWISE_LOG_FORMAT");
+        refused(&[("KUBEWISE_SIGNUP", "yes")], "KUBEWISE_SIGNUP");
+        refused(&[("KUBEWISE_LISTN", "127.0.0.1:1")], "KUBEWISE_LISTN");
+    }
+
+    #[test]
+    fn a_database_error_does_not_repeat_the_password() {
+        let error = read(&[("KUBEWISE_DATABASE_URL", "postgres://u:hunter2@host:notaport/db")]).unwrap_err();
+        assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
+    }
+
+    #[test]
+    fn a_proxy_or_tls_opens_the_listener() {
+        let proxied = read(&[
+            ("KUBEWISE_LISTEN", "0.0.0.0:3000"),
+            ("KUBEWISE_BEHIND_PROXY", "true"),
+            ("KUBEWISE_PUBLIC_URL", "https://kubewise.example.com/"),
+        ])
+        .unwrap();
+        assert!(proxied.is_https());
+        assert_eq!(proxied.public_url, "https://kubewise.example.com");
+        let tls = read(&[
+            ("KUBEWISE_LISTEN", "[::]:443"),
+            ("KUBEWISE_TLS_CERT", "a.pem"),
+            ("KUBEWISE_TLS_KEY", "b.pem"),
+        ])
+        .unwrap();
+        assert!(tls.is_https());
+    }
+}

@@ -1,0 +1,16 @@
+//! HTTP: the router and what surrounds every request.
+
+mod assets;
+mod events;
+mod health;
+mod ingest;
+mod install;
+mod listen;
+mod origin;
+mod router;
+mod security;
+mod trace;
+
+pub use health::healthcheck;
+pub use listen::{Listener, listen};
+pub use router::{Parts, router};

@@ -1,0 +1,108 @@
+//! `GET /o/{org}/events`: what changes, as it changes (server-sent events), to members alone.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Path, State},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures::{Stream, stream};
+use http::StatusCode;
+use kubewise_backend::{
+    Actor, Authorized, Change, Error, Organisation, Web,
+    permission::ViewInventory,
+    session::USER_ID,
+};
+use kubewise_contract::{OrgId, OrgSlug, UserId};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tower_sessions::Session;
+
+use super::router::WebState;
+
+/// How often somebody who only listens is checked to still be a member, and signed in.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+
+struct Listening {
+    org: OrgId,
+    changes: Receiver<Change>,
+    who: Who,
+    check: tokio::time::Interval,
+    stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+struct Who {
+    web: Web,
+    session: Session,
+    slug: OrgSlug,
+}
+
+impl Who {
+    /// Asks again, from the session on: rights may have been taken since.
+    async fn authorized(&self) -> Result<Authorized<Organisation, ViewInventory>, Error> {
+        let actor = self.actor().await?;
+        self.web.organisation(&actor, &self.slug).await
+    }
+
+    async fn actor(&self) -> Result<Actor, Error> {
+        let broken = |e: tower_sessions::session::Error| Error::Internal(format!("session: {e}"));
+        self.session.load().await.map_err(broken)?;
+        let user: Option<UserId> = self.session.get(USER_ID).await.map_err(broken)?;
+        self.web.actor(user.ok_or(Error::NotFound)?).await?.ok_or(Error::NotFound)
+    }
+}
+
+/// Streams the changes of one organisation until it may not be seen any more, or the server stops.
+pub(super) async fn events(State(state): State<WebState>, Path(slug): Path<String>, session: Session) -> Response {
+    let Ok(slug) = slug.parse::<OrgSlug>() else { return StatusCode::NOT_FOUND.into_response() };
+    let who = Who { web: state.web.clone(), session, slug };
+    let changes = state.live.subscribe();
+    let org = match who.authorized().await {
+        Ok(organisation) => organisation.id,
+        Err(Error::Forbidden) => return StatusCode::FORBIDDEN.into_response(),
+        Err(Error::NotFound) => return StatusCode::NOT_FOUND.into_response(),
+        Err(error) => {
+            tracing::error!(%error, "events");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
+    let mut check = tokio::time::interval(CHECK_EVERY);
+    check.reset();
+    let listening = Listening { org, changes, who, check, stopping: state.stopping.clone() };
+    Sse::new(stream(listening)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))).into_response()
+}
+
+fn stream(listening: Listening) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(listening, |mut listening| async move {
+        let mut lagged = false;
+        loop {
+            let change = tokio::select! {
+                change = listening.changes.recv() => match change {
+                    Ok(change) => Some(change),
+                    Err(RecvError::Lagged(_)) => {
+                        lagged = true;
+                        None
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+                _ = listening.check.tick() => None,
+                _ = listening.stopping.wait_for(|stopping| *stopping) => return None,
+            };
+            // Other organisations' changes pass by without a look at the database.
+            if change.as_ref().is_some_and(|change| change.org != listening.org) {
+                continue;
+            }
+            listening.who.authorized().await.ok()?;
+            // Too slow to be told everything: told to ask again for all.
+            if lagged {
+                return Some((Ok(Event::default().event("lagged").data("{}")), listening));
+            }
+            if let Some(change) = change {
+                let data = serde_json::to_string(&change.event).ok()?;
+                return Some((Ok(Event::default().event("change").data(data)), listening));
+            }
+        }
+    })
+}

@@ -1,0 +1,113 @@
+//! All routes, and the layers around them.
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRef},
+    routing::{get, post},
+};
+use kubewise_app::{App, ServerInfo, shell};
+use kubewise_backend::{Ingest, Live, Web};
+use kubewise_protocol::SYNC_PATH;
+use leptos::{config::LeptosOptions, prelude::provide_context};
+use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use tokio::sync::watch;
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
+};
+use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
+
+use super::{assets, events, health, ingest, install, origin, security, trace};
+
+/// Largest body of a form or server function.
+const FORM_BYTES: usize = 64 << 10;
+
+/// What the router is made of: the parts that this process runs.
+#[derive(Clone)]
+pub struct Parts {
+    /// Pages.
+    pub web: Option<Web>,
+    /// Agents.
+    pub ingest: Option<Ingest>,
+    /// Changes as they happen.
+    pub live: Live,
+    /// The address that people and agents use.
+    pub public_url: String,
+    /// Turns true when the server is asked to stop: what streams without end must end.
+    pub stopping: watch::Receiver<bool>,
+    /// Where the built files of the pages are, and what they are called.
+    pub leptos: LeptosOptions,
+}
+
+/// State of the routes that serve people.
+#[derive(Clone)]
+pub(super) struct WebState {
+    pub(super) web: Web,
+    pub(super) live: Live,
+    pub(super) stopping: watch::Receiver<bool>,
+    leptos: LeptosOptions,
+}
+
+impl FromRef<WebState> for LeptosOptions {
+    fn from_ref(state: &WebState) -> Self {
+        state.leptos.clone()
+    }
+}
+
+/// The router.
+pub fn router(parts: Parts) -> Router {
+    let https = parts.public_url.starts_with("https://");
+    let mut router = Router::new().route("/healthz", get(health::healthz));
+    if let Some(ingest) = parts.ingest.clone() {
+        router = router
+            .route(SYNC_PATH, post(ingest::sync).layer(DefaultBodyLimit::disable()).with_state(ingest::State::new(ingest)))
+            .route("/install/agent.yaml", get(install::agent_yaml).with_state(parts.public_url.clone()));
+    }
+    if let Some(web) = parts.web.clone() {
+        router = router.merge(web_router(&parts, web, https));
+    }
+    router.layer(
+        ServiceBuilder::new()
+            .layer(SetRequestIdLayer::x_request_id(trace::RandomRequestId::default()))
+            .layer(trace::layer())
+            .layer(PropagateRequestIdLayer::x_request_id())
+            .layer(security::headers(https))
+            .layer(CatchPanicLayer::custom(trace::panicked)),
+    )
+}
+
+fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
+    let info = ServerInfo { public_url: parts.public_url.clone(), secure_cookies: https };
+    let context = {
+        let web = web.clone();
+        move || {
+            provide_context(web.clone());
+            provide_context(info.clone());
+        }
+    };
+    // `__Host-`: the browser itself refuses the cookie for another host or path, or without TLS (RFC 6265bis §4.1.3.2).
+    let sessions = SessionManagerLayer::new(web.sessions())
+        .with_name(if https { "__Host-kubewise" } else { "kubewise" })
+        .with_secure(https)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_path("/")
+        .with_expiry(Expiry::OnSessionEnd);
+    let state = WebState { web, live: parts.live.clone(), stopping: parts.stopping.clone(), leptos: parts.leptos.clone() };
+    let pages = Router::new()
+        .leptos_routes_with_context(&state, generate_route_list(App), context.clone(), {
+            let leptos = parts.leptos.clone();
+            move || shell(leptos.clone())
+        })
+        .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell))
+        // Not for events: they must leave at once, not when a block is full.
+        .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
+    pages
+        .route("/o/{org}/events", get(events::events))
+        .layer(RequestBodyLimitLayer::new(FORM_BYTES))
+        .layer(sessions)
+        .layer(origin::layer(parts.public_url.clone()))
+        .with_state(state)
+        .merge(assets::routes(&parts.leptos))
+}

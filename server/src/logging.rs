@@ -1,0 +1,18 @@
+//! Logs: structured, without personal data.
+
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{Config, LogFormat};
+
+/// Starts to log, to standard error.
+pub fn start_logging(config: &Config) {
+    // Checked when the settings were read.
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = match config.log_format {
+        LogFormat::Text => layer.with_target(false).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    };
+    // A second start in one process (tests) keeps the first.
+    drop(tracing_subscriber::registry().with(layer.with_filter(filter)).try_init());
+}

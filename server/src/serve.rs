@@ -1,0 +1,129 @@
+//! `kubewise-server serve`: everything together, from start to stop.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use kubewise_backend::{Ingest, Live, PasswordPolicy, Web, Worker, World, database::Part};
+use leptos::config::LeptosOptions;
+use sqlx::PgPool;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    config::Config,
+    http::{self, Listener, Parts},
+    postgres::{self, Databases},
+};
+
+/// Password hashes computed at once: 19 MiB each.
+const HASHES_AT_ONCE: usize = 4;
+/// Connections of each part.
+const WEB_CONNECTIONS: u32 = 16;
+const INGEST_CONNECTIONS: u32 = 10;
+const WORKER_CONNECTIONS: u32 = 6;
+/// How long jobs under way may take when the server stops; what is not done by then is enqueued again.
+const JOB_DRAIN: Duration = Duration::from_secs(20);
+
+/// The part that serves people.
+pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web> {
+    let passwords = PasswordPolicy::new(world, HASHES_AT_ONCE)?;
+    Ok(Web::new(databases.pool(Part::Web, WEB_CONNECTIONS)?, world.clone(), passwords, config.signup_open))
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn serve(config: Config) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let listener = Listener::bind(config.listen, config.tls.as_ref())?;
+    let databases = postgres::open(&config, true).await?;
+    databases.migrate().await?;
+
+    let world = World::system();
+    let (stop, stopping) = watch::channel(false);
+    let live = Live::new();
+    let parts = Parts {
+        web: config.roles.web.then(|| web(&config, &databases, &world)).transpose()?,
+        ingest: if config.roles.ingest {
+            let pool = databases.pool(Part::Ingest, INGEST_CONNECTIONS)?;
+            Some(Ingest::new(pool, world.clone(), kubewise_protocol::Limits::default()))
+        } else {
+            None
+        },
+        live: live.clone(),
+        public_url: config.public_url.clone(),
+        stopping: stopping.clone(),
+        leptos: leptos_options(&config),
+    };
+    let listening = tokio::spawn(keep_listening(live, databases.pool(Part::Web, 1)?, stopping.clone()));
+    let jobs = if config.roles.worker {
+        let worker = Worker::new(databases.pool(Part::Worker, WORKER_CONNECTIONS)?, world.clone());
+        let name = format!("{}-{}", std::process::id(), hex::encode(world.random::<4>()));
+        Some(tokio::spawn(worker.run(name, wait(stopping.clone()))))
+    } else {
+        None
+    };
+
+    tracing::info!(address = %listener.address()?, url = config.public_url, "Kubewise is ready");
+    let server = tokio::spawn(http::listen(listener, http::router(parts), wait(stopping)));
+    tokio::pin!(server);
+    let served = tokio::select! {
+        served = &mut server => Some(served),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    tracing::info!("stopping: requests under way are finished");
+    // Nobody waiting is fine.
+    let _ = stop.send(true);
+    let served = match served {
+        Some(served) => served,
+        None => server.await,
+    };
+    if let Some(jobs) = jobs {
+        match tokio::time::timeout(JOB_DRAIN, jobs).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::error!(%error, "the job runner ended"),
+            Ok(Err(error)) => tracing::error!(%error, "the job runner ended"),
+            Err(_) => tracing::warn!("jobs under way did not finish; they are enqueued again"),
+        }
+    }
+    listening.abort();
+    databases.close().await?;
+    tracing::info!("stopped");
+    served.context("listener")?
+}
+
+async fn wait(mut stopping: watch::Receiver<bool>) {
+    // The sender lives as long as the server: an error means the same.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+/// Hears of changes; when PostgreSQL is away, tries again.
+async fn keep_listening(live: Live, pool: PgPool, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        if let Err(error) = live.run(&pool).await {
+            tracing::warn!(%error, "live changes are not heard; trying again");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Where the built pages are: what cargo-leptos says in its variables, else beside this program.
+fn leptos_options(config: &Config) -> LeptosOptions {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(|folder| folder.join("site")));
+    let site_root: PathBuf = std::env::var_os("LEPTOS_SITE_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| beside.filter(|folder| folder.is_dir()))
+        .unwrap_or_else(|| Path::new("target/site").to_owned());
+    LeptosOptions::builder()
+        .output_name("kubewise")
+        .site_root(site_root.to_string_lossy().into_owned())
+        .site_pkg_dir("pkg")
+        .site_addr(config.listen)
+        .hash_files(std::env::var("LEPTOS_HASH_FILES").map_or(true, |hash| hash == "true"))
+        .build()
+}
