@@ -15,6 +15,11 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kubewise_search') THEN
     CREATE ROLE kubewise_search NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
   END IF;
+  -- The owner can become kubewise_search, to give it the function, but does not have its rights otherwise: else the
+  -- function's policy would let the owner see all tenants too.
+  IF (SELECT rolinherit FROM pg_roles WHERE rolname = 'kubewise_owner') THEN
+    ALTER ROLE kubewise_owner NOINHERIT;
+  END IF;
   IF NOT pg_has_role('kubewise_owner', 'kubewise_search', 'MEMBER') THEN
     GRANT kubewise_search TO kubewise_owner;
   END IF;

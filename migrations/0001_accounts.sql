@@ -56,10 +56,10 @@ ALTER TABLE memberships FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON memberships
   USING (org_id = current_org() OR user_id = asking_user())
   WITH CHECK (org_id = current_org());
-CREATE POLICY tenant ON organisations
-  USING (id = current_org()
-         OR EXISTS (SELECT FROM memberships m WHERE m.org_id = organisations.id AND m.user_id = asking_user()))
-  WITH CHECK (id = current_org());
+CREATE POLICY tenant ON organisations USING (id = current_org()) WITH CHECK (id = current_org());
+-- For pages alone: other parts may not read who is a member.
+CREATE POLICY member ON organisations FOR SELECT TO kubewise_web
+  USING (EXISTS (SELECT FROM memberships m WHERE m.org_id = organisations.id AND m.user_id = asking_user()));
 
 -- Whoever runs the installation sees which organisations there are and who is in them, and nothing of their clusters.
 CREATE POLICY installation ON memberships FOR SELECT TO kubewise_owner USING (true);

@@ -21,9 +21,9 @@ AS $$
   WHERE r.org_id = current_org() AND r.name ILIKE pattern
   LIMIT at_most
 $$;
+REVOKE ALL ON FUNCTION resources_named_like(text, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION resources_named_like(text, bigint) TO kubewise_web;
 -- Making kubewise_search the owner asks for CREATE on the schema at this moment only.
 GRANT CREATE ON SCHEMA public TO kubewise_search;
 ALTER FUNCTION resources_named_like(text, bigint) OWNER TO kubewise_search;
 REVOKE CREATE ON SCHEMA public FROM kubewise_search;
-REVOKE ALL ON FUNCTION resources_named_like(text, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION resources_named_like(text, bigint) TO kubewise_web;

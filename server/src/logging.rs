@@ -1,5 +1,7 @@
 //! Logs: structured, without personal data.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{Config, LogFormat};
@@ -8,7 +10,12 @@ use crate::config::{Config, LogFormat};
 pub fn start_logging(config: &Config) {
     // Checked when the settings were read.
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // What PostgreSQL remarks on migrations that ran before ("already exists, skipping") tells nobody anything.
+    let filter = match "sqlx::postgres::notice=warn".parse() {
+        Ok(quieter) => filter.add_directive(quieter),
+        Err(_) => filter,
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let layer = match config.log_format {
         LogFormat::Text => layer.with_target(false).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -214,7 +214,7 @@ impl Embedded {
                 .fetch_one(&mut server)
                 .await?;
             let verb = if made { "ALTER" } else { "CREATE" };
-            let statement = format!("{verb} ROLE {login} LOGIN PASSWORD '{password}'");
+            let statement = format!("{verb} ROLE {login} LOGIN NOINHERIT PASSWORD '{password}'");
             server.execute(sqlx::AssertSqlSafe(statement)).await?;
         }
         if !exists {
