@@ -5,7 +5,7 @@ mod source;
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Result, bail};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
 /// Everything that can be set.
@@ -154,8 +154,12 @@ fn databases(source: &Source) -> Result<Option<Databases>> {
     }
     for (name, url) in &parts {
         if let Some(url) = url {
+            let text = url.expose_secret();
+            let scheme_ok = text.starts_with("postgres://") || text.starts_with("postgresql://");
             kubewise_backend::database::Target::as_given(url)
-                .map_err(|_| anyhow::anyhow!("{name} is not a PostgreSQL URL like postgres://user:password@host/database"))?;
+                .ok()
+                .filter(|_| scheme_ok)
+                .ok_or_else(|| anyhow::anyhow!("{name} is not a PostgreSQL URL like postgres://user:password@host/database"))?;
         }
     }
     let [(_, owner), (_, web), (_, ingest), (_, worker)] = parts;

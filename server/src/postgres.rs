@@ -4,6 +4,11 @@ mod binaries;
 mod embedded;
 mod user;
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
 use anyhow::{Context, Result};
 use kubewise_backend::database::{self, Part, Target};
 use secrecy::SecretString;
@@ -12,12 +17,16 @@ use sqlx::PgPool;
 use crate::config::{self, Config};
 pub use embedded::Embedded;
 
+/// How long a pool may take to close.
+const CLOSE: Duration = Duration::from_secs(2);
+
 /// How each part reaches PostgreSQL.
 pub struct Databases {
     urls: config::Databases,
     /// Who may create logins: the embedded instance's superuser, else whoever the owner's URL names.
     admin: SecretString,
     embedded: Option<Embedded>,
+    pools: Mutex<Vec<PgPool>>,
 }
 
 /// Finds the given PostgreSQL, or starts our own.
@@ -25,10 +34,10 @@ pub struct Databases {
 /// `serve`: for a server, which shares the embedded one's folder with no other; else for a command beside one.
 pub async fn open(config: &Config, serve: bool) -> Result<Databases> {
     match &config.databases {
-        Some(urls) => Ok(Databases { admin: urls.owner.clone(), urls: urls.clone(), embedded: None }),
+        Some(urls) => Ok(Databases { admin: urls.owner.clone(), urls: urls.clone(), embedded: None, pools: Mutex::default() }),
         None => {
             let embedded = Embedded::start(&config.data_dir, serve).await?;
-            Ok(Databases { urls: embedded.urls(), admin: embedded.superuser_url(), embedded: Some(embedded) })
+            Ok(Databases { urls: embedded.urls(), admin: embedded.superuser_url(), embedded: Some(embedded), pools: Mutex::default() })
         }
     }
 }
@@ -36,7 +45,9 @@ pub async fn open(config: &Config, serve: bool) -> Result<Databases> {
 impl Databases {
     /// A part's pool of at most `size` connections.
     pub fn pool(&self, part: Part, size: u32) -> Result<PgPool> {
-        Ok(self.target(part)?.pool(size))
+        let pool = self.target(part)?.pool(size);
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
+        Ok(pool)
     }
 
     fn target(&self, part: Part) -> Result<Target> {
@@ -56,8 +67,12 @@ impl Databases {
             .context("the database's schema could not be brought up to date")
     }
 
-    /// Stops our own PostgreSQL, if this process started it.
+    /// Closes all pools; stops our own PostgreSQL.
     pub async fn close(self) -> Result<()> {
+        for pool in self.pools.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            // What is still in use then is cut off.
+            drop(tokio::time::timeout(CLOSE, pool.close()).await);
+        }
         match self.embedded {
             Some(embedded) => embedded.stop().await,
             None => Ok(()),

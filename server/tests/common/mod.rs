@@ -1,0 +1,265 @@
+//! A server on a random port and a database of its own.
+#![expect(dead_code, reason = "each test binary uses some of it")]
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use kubewise_backend::{Live, SignUp, Web, World, database::Part, permission::ManageClusters, testing::TestDatabase};
+use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
+use kubewise_protocol::{BatchKind, Encoder, Header, SYNC_PATH, Unreadable};
+use kubewise_server::http::{Listener, Parts, listen, router};
+use leptos::config::LeptosOptions;
+use reqwest::{Client, Response, StatusCode, redirect::Policy};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub struct TestServer {
+    pub url: String,
+    pub database: TestDatabase,
+    pub web: Web,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+pub struct Tenant {
+    pub user: UserId,
+    pub email: String,
+    pub slug: OrgSlug,
+    pub cluster: ClusterId,
+    pub token: String,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::start_with(World::system()).await
+    }
+
+    pub async fn start_with(world: World) -> Self {
+        // A second test of the same process finds it installed.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let database = TestDatabase::new().await;
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
+        let url = format!("http://{}", listener.address().unwrap());
+        let (stop, stopping) = watch::channel(false);
+        let web = database.web(&world);
+        let live = Live::new();
+        let parts = Parts {
+            web: Some(web.clone()),
+            ingest: Some(database.ingest(&world)),
+            live: live.clone(),
+            public_url: url.clone(),
+            stopping: stopping.clone(),
+            leptos: LeptosOptions::builder().output_name("kubewise").site_root("/nonexistent").build(),
+        };
+        let pool = database.pool(Part::Web);
+        tokio::spawn(async move { live.run(&pool).await });
+        let mut until = stopping.clone();
+        tokio::spawn(listen(listener, router(parts), async move {
+            drop(until.wait_for(|stop| *stop).await);
+        }));
+        Self { url, database, web, stop }
+    }
+
+    /// A person, their organisation, a cluster and its token.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let email = format!("{name}@example.com");
+        let request = SignUp {
+            name: PersonName::parse("Maya Duran").unwrap(),
+            email: EmailAddress::parse(&email).unwrap(),
+            password: PASSWORD.to_owned().into(),
+            organisation: OrganisationName::parse(name).unwrap(),
+        };
+        let made = self.web.sign_up(request).await.unwrap();
+        let actor = self.web.actor(made.user).await.unwrap().unwrap();
+        let organisation = self.web.organisation::<ManageClusters>(&actor, &made.slug).await.unwrap();
+        let (cluster, token) =
+            self.web.add_cluster(&organisation, &ClusterName::parse("prod").unwrap()).await.unwrap();
+        let token = token.expose_secret().to_owned();
+        Tenant { user: made.user, email, slug: made.slug, cluster, token }
+    }
+
+    /// A browser that keeps cookies and follows no redirect.
+    pub fn browser(&self) -> Browser {
+        Browser { client: client(), url: self.url.clone(), cookie: None }
+    }
+
+    /// Sends a batch.
+    pub async fn send(&self, token: &str, body: Vec<u8>) -> Response {
+        client()
+            .post(format!("{}{SYNC_PATH}", self.url))
+            .bearer_auth(token)
+            .header("content-type", "application/x-ndjson")
+            .header("content-encoding", "zstd")
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Sends a batch that must be accepted; its totals.
+    pub async fn accepted(&self, token: &str, body: Vec<u8>) -> BTreeMap<String, u64> {
+        let response = self.send(token, body).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{text}");
+        serde_json::from_str::<kubewise_protocol::SyncAnswer>(&text).unwrap().totals
+    }
+
+    /// Sends a batch that must be refused; the sentence.
+    pub async fn refused(&self, token: &str, body: Vec<u8>, expected: u16) -> String {
+        let response = self.send(token, body).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status.as_u16(), expected, "{text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let sentence = answer["message"].as_str().unwrap().to_owned();
+        assert!(sentence.len() > 20, "a sentence that says what to do: {sentence:?}");
+        sentence
+    }
+
+    /// What is stored, seen from behind the walls: names by kind.
+    pub async fn stored(&self) -> Vec<String> {
+        sqlx::query_scalar("SELECT kind || '/' || name FROM resources ORDER BY 1")
+            .fetch_all(&self.database.superuser())
+            .await
+            .unwrap()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests make their own clients")]
+pub fn client() -> Client {
+    Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(60)).build().unwrap()
+}
+
+/// A client with a cookie jar of one cookie.
+pub struct Browser {
+    pub client: Client,
+    pub url: String,
+    pub cookie: Option<String>,
+}
+
+impl Browser {
+    pub async fn get(&self, path: &str) -> Response {
+        let mut request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Posts a form as the site's own pages do, without JavaScript.
+    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Response {
+        self.post_from(path, form, Some(&self.url.clone()), "text/html").await
+    }
+
+    /// Posts a form from somewhere.
+    pub async fn post_from(
+        &mut self,
+        path: &str,
+        form: &[(&str, &str)],
+        origin: Option<&str>,
+        accept: &str,
+    ) -> Response {
+        let body: String = form
+            .iter()
+            .map(|(k, v)| format!("{}={}", percent(k), percent(v)))
+            .collect::<Vec<_>>()
+            .join("&");
+        let mut request = self
+            .client
+            .post(format!("{}{path}", self.url))
+            .header("accept", accept)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        let response = request.send().await.unwrap();
+        for cookie in response.headers().get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            if cookie.starts_with("kubewise=") {
+                self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+            }
+        }
+        response
+    }
+}
+
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+pub fn header(kind: BatchKind, epoch: u64, seq: u64) -> Header {
+    Header {
+        protocol: 1,
+        agent_version: "0.1.0".to_owned(),
+        cluster_uid: "c0ffee".to_owned(),
+        kubernetes_version: "v1.35.4".to_owned(),
+        epoch,
+        seq,
+        kind,
+        last: true,
+        unreadable: Vec::new(),
+    }
+}
+
+pub fn batch(header: &Header, upserts: &[Value], deletes: &[Uuid]) -> Vec<u8> {
+    let mut encoder = Encoder::new(header, 3).unwrap();
+    for object in upserts {
+        encoder.upsert(object).unwrap();
+    }
+    for uid in deletes {
+        encoder.delete(*uid).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+pub fn full(epoch: u64, objects: &[Value]) -> Vec<u8> {
+    batch(&header(BatchKind::Full, epoch, 0), objects, &[])
+}
+
+pub fn delta(epoch: u64, seq: u64, objects: &[Value], deletes: &[Uuid]) -> Vec<u8> {
+    batch(&header(BatchKind::Delta, epoch, seq), objects, deletes)
+}
+
+pub fn with_unreadable(mut header: Header, unreadable: Unreadable) -> Header {
+    header.unreadable.push(unreadable);
+    header
+}
+
+/// A UID that is always the same for the same number.
+pub fn uid(n: u128) -> Uuid {
+    Uuid::from_u128(0x1000_0000_0000_4000_8000_0000_0000_0000 + n)
+}
+
+pub fn pod(n: u128, name: &str, image: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"uid": uid(n), "name": name, "namespace": "shop", "creationTimestamp": "2026-01-02T03:04:05Z"},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "main", "image": image}]},
+        "status": {"phase": "Running", "containerStatuses": [{"name": "main", "ready": true, "state": {"running": {}}}]},
+    })
+}
+
+pub fn deployment(n: u128, name: &str, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"uid": uid(n), "name": name, "namespace": "shop", "labels": {"app.kubernetes.io/name": name,
+                     "app.kubernetes.io/version": "1.2.3"}},
+        "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "main", "image": image}]}}},
+        "status": {"readyReplicas": 2},
+    })
+}
