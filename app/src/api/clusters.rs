@@ -50,6 +50,20 @@ pub(crate) async fn cluster_detail(org: String, cluster: String) -> Result<At<Cl
     .await
 }
 
+/// Whether the person may manage clusters here: pages that are of no use to others ask before they show a form.
+#[server(name = GetMayManage, prefix = "/api", endpoint = "may_manage", input = Json)]
+pub(crate) async fn may_manage(org: String) -> Result<(), UiError> {
+    use kubewise_backend::permission::ManageClusters;
+
+    use crate::server::{answer, organisation_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        organisation_in::<ManageClusters>(&web, &actor, &org).await?;
+        Ok(())
+    })
+    .await
+}
+
 /// Adds a cluster and leads to the page that shows its token.
 #[server(name = CreateCluster, prefix = "/api", endpoint = "add_cluster")]
 pub(crate) async fn add_cluster(org: String, name: String) -> Result<(), UiError> {

@@ -10,7 +10,8 @@ mod inventory;
 pub(crate) use account::{CreateAccount, LogIn, frame, home};
 pub(crate) use answers::{At, Frame, InstallStatus, Listing};
 pub(crate) use clusters::{
-    CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, overview,
+    CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
+    overview,
 };
 pub(crate) use install::{install, install_status};
 pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};

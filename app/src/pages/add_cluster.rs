@@ -1,11 +1,11 @@
 //! `/o/{org}/clusters/new`: somebody wants a cluster to appear here. Shortest way: a name, then the commands.
 
-use kubewise_contract::Field;
+use kubewise_contract::{Field, UiError};
 use leptos::{form::ActionForm, prelude::*};
 
 use crate::{
-    api::CreateCluster,
-    parts::{FormError, Head, Submit, TextField},
+    api::{CreateCluster, may_manage},
+    parts::{FormError, Head, Skeleton, Submit, TextField, failure},
     place::{org_href, use_org},
 };
 
@@ -15,6 +15,24 @@ pub(crate) fn AddCluster() -> impl IntoView {
     let org = use_org();
     let action = ServerAction::<CreateCluster>::new();
     let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let allowed = Resource::new(move || org.get(), may_manage);
+    view! {
+        <Suspense fallback=Skeleton>
+            {move || Suspend::new(async move {
+                match allowed.await {
+                    Ok(()) => form(org, action, trouble),
+                    Err(error) => failure(&error),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+fn form(
+    org: Memo<String>,
+    action: ServerAction<CreateCluster>,
+    trouble: Signal<Option<UiError>>,
+) -> AnyView {
     let crumbs = vec![(org_href(&org.get_untracked(), "/clusters"), "Clusters".to_owned())];
     view! {
         <Head title="Add a cluster" crumbs sentence="Name it; the next page has the commands that install its agent.".into_any()/>
@@ -33,4 +51,5 @@ pub(crate) fn AddCluster() -> impl IntoView {
             </ActionForm>
         </div>
     }
+    .into_any()
 }

@@ -1,12 +1,12 @@
 //! `…/settings`: somebody who manages clusters wants to rename one, change its token, or be rid of it. Shortest way: the
 //! section says what it does before it does it.
 
-use kubewise_contract::{ClusterDetail, Field, UiError};
+use kubewise_contract::{ClusterDetail, Field};
 use leptos::{form::ActionForm, prelude::*};
 
 use super::frame::Detail;
 use crate::{
-    api::{At, DeleteCluster, RenameCluster, RevokeToken, RotateToken},
+    api::{At, DeleteCluster, RenameCluster, RevokeToken, RotateToken, may_manage},
     live::Live,
     parts::{FormError, Icon, Skeleton, Submit, TextField, failure},
     place::{ClusterPlace, use_cluster_place},
@@ -40,13 +40,13 @@ pub(crate) fn Settings() -> impl IntoView {
             live.touch();
         }
     });
+    let allowed = Resource::new(move || place.get().org, may_manage);
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
-                match detail.await {
-                    Ok(At { body, .. }) if body.can_manage => page(&place.get_untracked(), &body, forms),
-                    Ok(_) => failure(&UiError::Forbidden),
-                    Err(error) => failure(&error),
+                match (allowed.await, detail.await) {
+                    (Ok(()), Ok(At { body, .. })) => page(&place.get_untracked(), &body, forms),
+                    (Err(error), _) | (_, Err(error)) => failure(&error),
                 }
             })}
         </Transition>

@@ -1,0 +1,189 @@
+//! Accounts, sessions and headers, over HTTP.
+
+mod common;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use common::{Browser, PASSWORD, TestServer};
+use kubewise_backend::World;
+use reqwest::StatusCode;
+use time::{Duration, OffsetDateTime};
+
+const SIGN_UP: [(&str, &str); 4] =
+    [("name", "Maya Duran"), ("email", "Maya@Example.com"), ("organisation", "Acme"), ("password", PASSWORD)];
+
+async fn signed_in(browser: &Browser) -> bool {
+    browser.get("/o/acme/").await.status() == StatusCode::OK
+}
+
+#[tokio::test]
+async fn a_person_signs_up_out_and_in() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    assert!(!signed_in(&browser).await);
+    let response = browser.post("/api/sign_up", &SIGN_UP).await;
+    assert_eq!(response.status(), StatusCode::FOUND);
+    assert!(response.headers()["location"].to_str().unwrap().starts_with("/o/acme"));
+    assert!(signed_in(&browser).await);
+    let before = browser.cookie.clone();
+    browser.post("/api/log_out", &[]).await;
+    // The cookie itself is worth nothing any more.
+    browser.cookie = before;
+    assert!(!signed_in(&browser).await);
+    browser.post("/api/log_in", &[("email", "maya@EXAMPLE.com"), ("password", PASSWORD)]).await;
+    assert!(signed_in(&browser).await);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_at_log_in_the_answer_is_the_same() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    browser.post("/api/sign_up", &SIGN_UP).await;
+    let mut answers = Vec::new();
+    for (email, password) in
+        [("maya@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("not an address", ""), ("maya@example.com\0", "x")]
+    {
+        let mut stranger = server.browser();
+        let origin = stranger.url.clone();
+        let form = [("email", email), ("password", password)];
+        let response = stranger.post_from("/api/log_in", &form, Some(&origin), "application/json").await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        answers.push(response.text().await.unwrap());
+        assert_eq!(stranger.cookie, None, "no session for who is nobody");
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn bad_input_is_told_by_field_and_a_taken_address_too() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    browser.post("/api/sign_up", &SIGN_UP).await;
+    for (at, value, expected) in [
+        (0, "", "\"name\""),
+        (1, "nonsense", "not_an_address"),
+        (1, "maya@example.com", "taken"),
+        (2, "\u{1b}[31m", "not_text"),
+        (3, "short", "too_short"),
+        (3, "password123456", "too_weak"),
+        (3, "acmeacmeacme", "too_weak"),
+    ] {
+        let mut form = SIGN_UP;
+        form[at].1 = value;
+        if at != 1 {
+            form[1].1 = "other@example.com";
+        }
+        let mut stranger = server.browser();
+        let origin = stranger.url.clone();
+        let response = stranger.post_from("/api/sign_up", &form, Some(&origin), "application/json").await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{value:?}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains(expected), "{value:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn two_organisations_of_one_name_have_addresses_of_their_own() {
+    let server = TestServer::start().await;
+    let mut first = server.browser();
+    let one = first.post("/api/sign_up", &SIGN_UP).await.headers()["location"].clone();
+    let mut form = SIGN_UP;
+    form[1].1 = "other@example.com";
+    let mut second = server.browser();
+    let two = second.post("/api/sign_up", &form).await.headers()["location"].clone();
+    assert_ne!(one, two);
+    assert_eq!(second.get("/o/acme/").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(second.get(two.to_str().unwrap()).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_session_is_stored_as_a_hash_rotated_at_log_in_and_bound_to_the_site() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    let response = browser.post("/api/sign_up", &SIGN_UP).await;
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"), "{cookie}");
+    assert!(!cookie.contains("Max-Age") && !cookie.contains("Expires"), "it ends with the browser: {cookie}");
+    let first = browser.cookie.clone().unwrap();
+    let value = first.split_once('=').unwrap().1.to_owned();
+    let stored: String = sqlx::query_scalar("SELECT string_agg(encode(id_hash, 'hex') || data::text, ' ') FROM sessions")
+        .fetch_one(&server.database.superuser())
+        .await
+        .unwrap();
+    assert!(!stored.contains(&value), "the id is stored as it is");
+    browser.post("/api/log_in", &[("email", "maya@example.com"), ("password", PASSWORD)]).await;
+    assert_ne!(browser.cookie.as_deref(), Some(first.as_str()), "the id changes at log-in");
+    browser.cookie = Some(first);
+    assert!(!signed_in(&browser).await, "the id before is worth nothing");
+}
+
+#[tokio::test]
+async fn sessions_end_when_unused_and_in_any_case() {
+    let start = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+    let passed = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&passed);
+    let world = World::with_clock(move || start + Duration::seconds(clock.load(Ordering::SeqCst)));
+    let server = TestServer::start_with(world).await;
+    let mut browser = server.browser();
+    browser.post("/api/sign_up", &SIGN_UP).await;
+    let after = |days: i64| passed.store(days * 86_400, Ordering::SeqCst);
+    for day in [6, 12, 18, 24, 29] {
+        after(day);
+        assert!(signed_in(&browser).await, "day {day}");
+    }
+    after(31);
+    assert!(!signed_in(&browser).await, "thirty days after it began");
+    browser.post("/api/log_in", &[("email", "maya@example.com"), ("password", PASSWORD)]).await;
+    assert!(signed_in(&browser).await);
+    after(39);
+    assert!(!signed_in(&browser).await, "seven days unused");
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_protect_it() {
+    let server = TestServer::start().await;
+    let browser = server.browser();
+    for path in ["/", "/login", "/signup", "/nowhere", "/healthz", "/install/agent.yaml", "/pkg/none.js", "/api/none"] {
+        let response = browser.get(path).await;
+        let headers = response.headers();
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(headers[name], value, "{path}");
+        }
+        assert!(headers.contains_key("permissions-policy") && headers.contains_key("x-request-id"), "{path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"), "{path}: {policy}");
+        assert!(!headers.contains_key("strict-transport-security"), "only over TLS");
+    }
+    let page = browser.get("/login").await;
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    let html = page.text().await.unwrap();
+    assert!(html.contains(&format!("nonce=\"{nonce}\"")), "the page's scripts carry the nonce");
+    let again = browser.get("/login").await.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(!again.contains(&nonce), "each page has its own");
+}
+
+#[tokio::test]
+async fn large_forms_are_refused() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    let long = "x".repeat(100_000);
+    let response = browser.post("/api/log_in", &[("email", &long), ("password", "x")]).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn the_agents_manifest_names_this_server_and_no_secret() {
+    let server = TestServer::start().await;
+    let text = server.browser().get("/install/agent.yaml").await.text().await.unwrap();
+    assert!(text.contains(&server.url) && !text.contains("__KUBEWISE"), "{text}");
+}
