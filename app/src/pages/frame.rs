@@ -37,14 +37,22 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
             <Side frame org/>
             <div class="page"><div class="inner">
                 <div class="top">
-                    <SearchField org/>
+                    <Transition>
+                        {move || Suspend::new(async move { frame.await.ok().map(|_| view! { <SearchField org/> }) })}
+                    </Transition>
                     <Pulse live/>
                     <div class="account"><AccountMenu frame class="menu account"/></div>
                 </div>
                 <main id="main" tabindex="-1"><Outlet/></main>
             </div></div>
         </div>
-        <nav class="tabbar" aria-label="Main, at the bottom"><Places org class=""/></nav>
+        <Transition>
+            {move || Suspend::new(async move {
+                frame.await.ok().map(|_| view! {
+                    <nav class="tabbar" aria-label="Main, at the bottom"><Places org class=""/></nav>
+                })
+            })}
+        </Transition>
     }
 }
 

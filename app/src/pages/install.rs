@@ -50,7 +50,7 @@ fn page(
     let known = info.token.is_some();
     let token = info.token.clone().unwrap_or_else(|| "YOUR_TOKEN".to_owned());
     let secret = format!(
-        "kubectl create namespace kubewise\nkubectl -n kubewise create secret generic kubewise-agent --from-literal=token={token}"
+        "kubectl create namespace kubewise\nkubectl -n kubewise create secret generic kubewise-agent \\\n  --from-literal=token={token}"
     );
     let helm = format!(
         "helm install kubewise-agent deploy/helm/kubewise-agent \\\n  --namespace kubewise \\\n  --set server={} \\\n  --set existingSecret=kubewise-agent",

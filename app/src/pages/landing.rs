@@ -111,7 +111,7 @@ fn picture() -> AnyView {
             view! {
                 <tr>
                     <td><div class="named"><ClusterDot status/><div><div class="first">{name}</div><div class="second">{heard}</div></div></div></td>
-                    <td><code>{version}</code></td>
+                    <td class="hide-s"><code>{version}</code></td>
                     <td class="num">{nodes}</td>
                     <td class="num">{workloads}</td>
                 </tr>
@@ -123,7 +123,7 @@ fn picture() -> AnyView {
             <table>
                 <caption class="visually-hidden">"An example of the list of clusters"</caption>
                 <thead><tr>
-                    <th scope="col">"Cluster"</th><th scope="col">"Kubernetes"</th>
+                    <th scope="col">"Cluster"</th><th scope="col" class="hide-s">"Kubernetes"</th>
                     <th scope="col" class="num">"Nodes"</th><th scope="col" class="num">"Workloads"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>

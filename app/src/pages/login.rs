@@ -18,13 +18,13 @@ pub(crate) fn Login() -> impl IntoView {
     let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
     let query = use_query_map();
     let next = move || query.with(|q| q.get("next").unwrap_or_default());
-    let asked = next_is_set(&next());
+    let asked = move || !matches!(next().as_str(), "" | "/");
     view! {
         <Title text="Sign in"/>
         <Outside>
             <div class="door">
                 <h1>"Sign in"</h1>
-                <div class="sub">{if asked { "Sign in to see the page you asked for." } else { "Good to see you again." }}</div>
+                <div class="sub">{move || if asked() { "Sign in to see the page you asked for." } else { "Good to see you again." }}</div>
                 <div class="card">
                     <ActionForm action>
                         <div class="form">
@@ -42,8 +42,4 @@ pub(crate) fn Login() -> impl IntoView {
             </div>
         </Outside>
     }
-}
-
-fn next_is_set(next: &str) -> bool {
-    !next.is_empty() && next != "/"
 }

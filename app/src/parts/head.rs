@@ -23,7 +23,11 @@ pub(crate) fn Head(
     let crumbs = (!crumbs.is_empty()).then(|| {
         let links: Vec<_> = crumbs
             .into_iter()
-            .map(|(href, name)| view! { <a href=href>{name}</a><span aria-hidden="true">"›"</span> })
+            .enumerate()
+            .map(|(i, (href, name))| {
+                let before = (i > 0).then(|| view! { <span aria-hidden="true">"›"</span> });
+                view! { {before}<a href=href>{name}</a> }
+            })
             .collect();
         view! { <nav class="crumb" aria-label="Breadcrumb">{links}</nav> }
     });

@@ -82,11 +82,12 @@ fn head(place: &ClusterPlace, detail: &ClusterDetail, now: Signal<Timestamp>, ta
     .into_any()
 }
 
+/// What is out of the ordinary, in a word; a cluster that is heard needs none.
 fn status_tag(status: ClusterStatus) -> AnyView {
     let (class, word) = match status {
+        ClusterStatus::Live => return ().into_any(),
         ClusterStatus::Waiting => ("tag", "waiting"),
         ClusterStatus::Syncing => ("tag med", "first inventory"),
-        ClusterStatus::Live => ("tag ok", "live"),
         ClusterStatus::Silent => ("tag crit", "silent"),
     };
     view! { <span class=class>{word}</span> }.into_any()

@@ -24,7 +24,7 @@ fn show(here: Here, listing: Listing<NodeRow>) -> AnyView {
     let head = view! {
         <tr>
             <th scope="col">"Node"</th><th scope="col">"State"</th><th scope="col">"Kubelet"</th>
-            <th scope="col" class="hide-s">"System"</th><th scope="col" class="num hide-s">"CPU"</th>
+            <th scope="col" class="hide-s">"System"</th><th scope="col" class="num hide-s">"Cores"</th>
             <th scope="col" class="num hide-s">"Memory"</th><th scope="col" class="num hide-s">"Age"</th>
         </tr>
     };

@@ -1,0 +1,36 @@
+import { defineConfig, devices } from "@playwright/test";
+
+// The tests start the whole system themselves; see support/stack.ts for what they need to be told.
+export default defineConfig({
+  testDir: "tests",
+  globalSetup: "./support/global-setup.ts",
+  outputDir: "test-results",
+  reporter: process.env.CI ? [["line"], ["html", { open: "never" }]] : [["line"]],
+  fullyParallel: true,
+  workers: 2,
+  forbidOnly: true,
+  retries: 0,
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  use: {
+    ...devices["Desktop Chrome"],
+    viewport: { width: 1360, height: 860 },
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: process.env.KUBEWISE_E2E_CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+  projects: [
+    { name: "js-on", grepInvert: /@js-off/ },
+    { name: "js-off", grepInvert: /@js-on/, use: { javaScriptEnabled: false } },
+  ],
+});

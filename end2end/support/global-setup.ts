@@ -1,0 +1,3 @@
+import { up } from "./stack.ts";
+
+export default up;

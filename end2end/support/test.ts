@@ -1,0 +1,125 @@
+// The test function of all tests: any error or warning in a browser's console fails the test, whatever else it checks.
+import { type BrowserContext, type Page, expect, test as base } from "@playwright/test";
+
+import { type Account, stack } from "./stack.ts";
+
+export { expect };
+
+interface Fixtures {
+  /** Statuses that this test provokes on purpose: browsers write a line about each to the console. */
+  provoked: Set<number>;
+  /** Watches every page of the context. */
+  console: void;
+  /** Signed in as the resident: an organisation with one inventoried cluster. */
+  resident: Page;
+}
+
+export const test = base.extend<Fixtures>({
+  baseURL: async ({}, use) => use(stack().url),
+  provoked: async ({}, use) => use(new Set()),
+  console: [
+    async ({ context, provoked }, use) => {
+      const told: string[] = [];
+      watch(context, told);
+      await use();
+      const unexpected = told.filter((line) => {
+        const status = /Failed to load resource: the server responded with a status of (\d+)/.exec(line)?.[1];
+        return !(status && provoked.has(Number(status)));
+      });
+      expect(unexpected, "errors and warnings in the console").toEqual([]);
+    },
+    { auto: true },
+  ],
+  resident: async ({ page }, use) => {
+    await signIn(page, stack().resident);
+    await use(page);
+  },
+});
+
+function watch(context: BrowserContext, told: string[]) {
+  context.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) {
+      told.push(`${message.type()} at ${message.page()?.url()}: ${message.text()}`);
+    }
+  });
+  context.on("weberror", (error) => told.push(`exception: ${error.error().message}`));
+}
+
+/** Whether this project's browser runs scripts. */
+export function scripted(): boolean {
+  return test.info().project.use.javaScriptEnabled !== false;
+}
+
+/** Goes to an address and, where scripts run, waits until the page is taken over: only then are tests about it. */
+export async function visit(page: Page, path: string) {
+  const response = await page.goto(path);
+  await settled(page);
+  return response;
+}
+
+export async function settled(page: Page) {
+  if (scripted()) await page.locator("html[data-hydrated]").waitFor({ state: "attached" });
+}
+
+/** An account that nothing else uses; not made yet. */
+export function someone(organisation: string): Account {
+  const unique = Math.random().toString(36).slice(2, 10);
+  const name = `${organisation} ${unique}`;
+  return {
+    name: "Jonas Pohl",
+    email: `jonas-${unique}@example.com`,
+    password: "harbour lemon quilt thunder",
+    organisation: name,
+    slug: name.toLowerCase().replaceAll(" ", "-"),
+  };
+}
+
+/** Signs up through the page; ends at the organisation's overview. */
+export async function signUp(page: Page, account: Account) {
+  await visit(page, "/signup");
+  await page.getByLabel("Your name").fill(account.name);
+  await page.getByLabel("E-mail address").fill(account.email);
+  await page.getByLabel("Organisation").fill(account.organisation);
+  await page.getByLabel("Password").fill(account.password);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.waitForURL(`/o/${account.slug}/`);
+  await settled(page);
+}
+
+/** Signs in through the page; ends at the organisation's overview. */
+export async function signIn(page: Page, account: Account) {
+  await visit(page, "/login");
+  await page.getByLabel("E-mail address").fill(account.email);
+  await page.getByLabel("Password").fill(account.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(`/o/${account.slug}/`);
+  await settled(page);
+}
+
+/** Adds a cluster through the page; answers its id and its token. Ends at the install page. */
+export async function addCluster(page: Page, account: Account, name: string) {
+  await visit(page, `/o/${account.slug}/clusters/new`);
+  await page.getByLabel("Name of the cluster").fill(name);
+  await page.getByRole("button", { name: "Add cluster" }).click();
+  await page.waitForURL(/\/clusters\/[0-9a-f-]{36}\/install$/);
+  await settled(page);
+  return { id: page.url().split("/").at(-2)!, token: await shownToken(page) };
+}
+
+/** The token on an install page. */
+export async function shownToken(page: Page): Promise<string> {
+  const command = page.getByRole("group", { name: "Commands that store the token" });
+  await expect(command).toContainText("token=kwc_");
+  return /token=(\S+)/.exec((await command.textContent())!)![1]!;
+}
+
+/** The address of the resident's cluster. */
+export function residentCluster(): string {
+  const { resident } = stack();
+  return `/o/${resident.slug}/clusters/${resident.cluster}`;
+}
+
+/** The link of a row in the list on the page. */
+export function row(page: Page, name: string) {
+  return page.getByRole("table").getByRole("link", { name, exact: true });
+}
