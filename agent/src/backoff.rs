@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let growth = Growth { least: Duration::from_secs(1), most: Duration::from_secs(60) };
+        let growth = Growth { least: Duration::from_secs(1), most: Duration::from_mins(1) };
         let mut backoff = growth.backoff();
         for whole in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
             let wait = backoff.next().as_secs_f64();

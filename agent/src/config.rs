@@ -142,7 +142,7 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         let Some(text) = self.text(NAME)? else { return Ok(Duration::from_secs(5)) };
         let interval =
             parse_duration(&text).ok_or_else(|| ConfigError::new(NAME, "must be a time, as 5s, 500ms or 1m"))?;
-        if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&interval) {
+        if !(Duration::from_millis(100)..=Duration::from_mins(10)).contains(&interval) {
             return Err(ConfigError::new(NAME, "must be between 100ms and 10m"));
         }
         Ok(interval)

@@ -17,7 +17,7 @@ use super::error::ApiError;
 use crate::chain::chain;
 
 /// How long an answer, or its next part, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is read of an answer that is an error, or that is small by nature.
 const SMALL: usize = 64 << 10;

@@ -33,12 +33,21 @@ pub(super) enum BrokenList {
     NotAList,
 }
 
+/// Where between quotation marks the last byte was.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Text {
+    #[default]
+    Outside,
+    Inside,
+    /// Behind a backslash.
+    Escaped,
+}
+
 /// Cuts the items out of a list, part by part.
 #[derive(Default)]
 pub(super) struct Splitter {
     depth: usize,
-    in_string: bool,
-    escaped: bool,
+    text: Text,
     /// The string that was read last at the top of the list: the name of a field, when a colon follows.
     string: Vec<u8>,
     field_is_items: bool,
@@ -51,56 +60,92 @@ pub(super) struct Splitter {
 impl Splitter {
     /// Takes the next part of the answer.
     pub(super) fn push(&mut self, part: &[u8]) -> Result<(), BrokenList> {
-        let mut item_start = 0;
-        for (at, &byte) in part.iter().enumerate() {
-            let was_in_item = self.in_item();
-            if self.in_string {
-                self.string_byte(byte);
+        let mut at = 0;
+        while at < part.len() {
+            let byte = part[at];
+            let begins_item = self.depth == 2 && self.text == Text::Outside && matches!(byte, b'{' | b'[');
+            if self.in_items && (self.depth > 2 || begins_item) {
+                at += self.push_item(&part[at..]);
             } else {
-                match byte {
-                    b'"' => {
-                        self.in_string = true;
-                        self.string.clear();
-                    }
-                    b'{' | b'[' => {
-                        self.depth += 1;
-                        if !was_in_item && self.in_item() {
-                            item_start = at;
-                        }
-                        if self.depth == 2 && byte == b'[' && self.field_is_items {
-                            self.in_items = true;
-                            self.envelope.push(b'[');
-                            continue;
-                        }
-                    }
-                    b'}' | b']' => {
-                        self.depth = self.depth.checked_sub(1).ok_or(BrokenList::NotAList)?;
-                        if self.in_items && self.depth == 2 {
-                            self.item.extend_from_slice(&part[item_start..=at]);
-                            self.items.push_back(std::mem::take(&mut self.item));
-                            continue;
-                        }
-                        if self.in_items && self.depth == 1 {
-                            self.in_items = false;
-                        }
-                    }
-                    b':' if self.depth == 1 => self.field_is_items = self.string == b"items",
-                    b',' if self.depth == 1 => self.field_is_items = false,
-                    _ => {}
-                }
+                self.push_envelope(byte)?;
+                at += 1;
             }
-            if !self.in_items {
-                self.envelope.push(byte);
-            }
-        }
-        if self.in_item() {
-            self.item.extend_from_slice(&part[item_start..]);
         }
         if self.item.len() > LONGEST_ITEM {
             return Err(BrokenList::TooLong);
         }
         if self.envelope.len() > LONGEST_ENVELOPE {
             return Err(BrokenList::NotAList);
+        }
+        Ok(())
+    }
+
+    /// Takes as much of an item as there is; how many bytes that is.
+    fn push_item(&mut self, part: &[u8]) -> usize {
+        let mut at = 0;
+        while at < part.len() {
+            match self.text {
+                Text::Escaped => {
+                    self.text = Text::Inside;
+                    at += 1;
+                }
+                // Most bytes are in strings, and of these only two mean anything.
+                Text::Inside => match part[at..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+                    Some(length) => {
+                        at += length + 1;
+                        self.text = if part[at - 1] == b'\\' { Text::Escaped } else { Text::Outside };
+                    }
+                    None => at = part.len(),
+                },
+                Text::Outside => {
+                    match part[at] {
+                        b'"' => self.text = Text::Inside,
+                        b'{' | b'[' => self.depth += 1,
+                        b'}' | b']' => self.depth -= 1,
+                        _ => {}
+                    }
+                    at += 1;
+                    if self.depth == 2 {
+                        self.item.extend_from_slice(&part[..at]);
+                        self.items.push_back(std::mem::take(&mut self.item));
+                        return at;
+                    }
+                }
+            }
+        }
+        self.item.extend_from_slice(part);
+        at
+    }
+
+    /// Takes a byte of what stands around the items.
+    fn push_envelope(&mut self, byte: u8) -> Result<(), BrokenList> {
+        match (self.text, byte) {
+            (Text::Outside, b'"') => {
+                self.text = Text::Inside;
+                self.string.clear();
+            }
+            (Text::Outside, b'{' | b'[') => self.depth += 1,
+            (Text::Outside, b'}' | b']') => self.depth = self.depth.checked_sub(1).ok_or(BrokenList::NotAList)?,
+            (Text::Outside, b':') if self.depth == 1 => self.field_is_items = self.string == b"items",
+            (Text::Outside, b',') if self.depth == 1 => self.field_is_items = false,
+            (Text::Outside, _) => {}
+            (Text::Inside, b'"') => self.text = Text::Outside,
+            (Text::Inside, b'\\') => self.text = Text::Escaped,
+            (Text::Inside | Text::Escaped, _) => {
+                self.text = Text::Inside;
+                if self.depth == 1 && self.string.len() < 16 {
+                    self.string.push(byte);
+                }
+            }
+        }
+        if !self.in_items {
+            self.envelope.push(byte);
+        }
+        if self.in_items && self.depth == 1 {
+            self.in_items = false;
+            self.envelope.push(byte);
+        } else if self.field_is_items && self.depth == 2 && byte == b'[' && self.text == Text::Outside {
+            self.in_items = true;
         }
         Ok(())
     }
@@ -116,29 +161,11 @@ impl Splitter {
         struct Envelope {
             metadata: ListMetadata,
         }
-        if self.depth != 0 || self.in_string || self.envelope.is_empty() {
+        if self.depth != 0 || self.text != Text::Outside || self.envelope.is_empty() {
             return Err(BrokenList::Unfinished);
         }
         let Envelope { metadata } = serde_json::from_slice(&self.envelope).map_err(|_| BrokenList::NotAList)?;
         Ok(metadata)
-    }
-
-    const fn in_item(&self) -> bool {
-        self.in_items && self.depth >= 3
-    }
-
-    fn string_byte(&mut self, byte: u8) {
-        if self.escaped {
-            self.escaped = false;
-        } else if byte == b'\\' {
-            self.escaped = true;
-        } else if byte == b'"' {
-            self.in_string = false;
-            return;
-        }
-        if self.depth == 1 && self.string.len() < 16 {
-            self.string.push(byte);
-        }
     }
 }
 

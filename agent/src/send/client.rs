@@ -13,7 +13,7 @@ use super::token::TokenSource;
 use crate::chain::chain;
 
 /// How long the server may take to answer. The last batch of a large cluster makes it work for some seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is read of an answer.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -54,7 +54,7 @@ impl Client {
             .connect_timeout(Duration::from_secs(10))
             .timeout(PATIENCE)
             .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(60))
+            .tcp_keepalive(Duration::from_mins(1))
             .pool_max_idle_per_host(1)
             .tls_version_min(tls::Version::TLS_1_2)
             // A token is given to the server that was named, and to no other.
@@ -102,14 +102,13 @@ async fn read(mut response: Response) -> Reply {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(None) => break,
             Ok(Some(part)) if body.len() + part.len() <= LONGEST_ANSWER => body.extend_from_slice(&part),
             Ok(Some(_)) if status == StatusCode::OK => {
                 return Reply::Failed("the server's answer is longer than an answer can be".to_owned(), None);
             }
-            Ok(Some(_)) => break,
             Err(error) if status == StatusCode::OK => return Reply::Failed(chain(&error.without_url()), None),
-            Err(_) => break,
+            // Of a refusal, what was read is enough.
+            Ok(_) | Err(_) => break,
         }
     }
     if status == StatusCode::OK {

@@ -1,4 +1,4 @@
-//! Argo CD's Application: parameters for Helm, Kustomize and plugins are the environment variables of GitOps.
+//! Argo CD's Application: parameters for Helm, Kustomize and plugins are the environment variables of `GitOps`.
 
 use serde_json::{Map, Value};
 

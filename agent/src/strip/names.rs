@@ -96,15 +96,15 @@ fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before_is_lower = false;
     for c in name.chars() {
-        if !c.is_ascii_alphanumeric() {
-            words.push(String::new());
-        } else {
+        if c.is_ascii_alphanumeric() {
             if c.is_ascii_uppercase() && before_is_lower {
                 words.push(String::new());
             }
             if let Some(word) = words.last_mut() {
                 word.push(c.to_ascii_lowercase());
             }
+        } else {
+            words.push(String::new());
         }
         before_is_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
     }

@@ -76,7 +76,7 @@ impl Agent {
         loop {
             let Some(version) = self.kubernetes_version().await? else { return Ok(()) };
             self.metrics.epoch(reason);
-            let number = self.epochs.next();
+            let number = self.epochs.take();
             info!(epoch = number, reason, kinds = KINDS.len(), "full synchronisation begins");
             let (end, progress) = Epoch::new(&mut self, number, version).run().await;
             if progress.synchronised {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 use uuid::Uuid;
 
-use super::epoch::{End, Epoch};
+use super::epoch::{End, Epoch, unwritten};
 use crate::kubernetes::{Change, Event};
 use crate::pending::Waiting;
 use crate::send::Restart;
@@ -112,7 +112,7 @@ impl Epoch<'_> {
                     batch.delete(uid)
                 }
             };
-            written.map_err(|error| End::GaveUp(format!("a batch could not be written: {error}")))?;
+            written.map_err(|error| unwritten(&error))?;
         }
         if self.pending.is_empty() {
             self.waiting_since = None;

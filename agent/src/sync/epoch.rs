@@ -214,12 +214,12 @@ impl<'a> Epoch<'a> {
                 .collect(),
         };
         self.seq += 1;
-        Encoder::new(&header, COMPRESSION).map_err(out_of_memory)
+        Encoder::new(&header, COMPRESSION).map_err(|error| unwritten(&error))
     }
 
     /// Sends a batch as soon as the one before was taken. `completes`: afterwards, the totals should agree.
     pub(super) async fn submit(&mut self, encoder: Encoder, completes: bool) -> Result<(), End> {
-        let body = Bytes::from(encoder.finish().map_err(out_of_memory)?);
+        let body = Bytes::from(encoder.finish().map_err(|error| unwritten(&error))?);
         self.settle().await?;
         // Batches are begun in the order in which they are sent, and one is begun only when the last is submitted.
         let batch = Batch { epoch: self.number, seq: self.seq - 1, body };
@@ -303,7 +303,7 @@ impl<'a> Epoch<'a> {
     }
 }
 
-fn out_of_memory(error: std::io::Error) -> End {
+pub(super) fn unwritten(error: &std::io::Error) -> End {
     End::GaveUp(format!("a batch could not be written: {error}"))
 }
 

@@ -7,9 +7,10 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::agent::Mode;
-use super::epoch::{End, Epoch};
+use super::epoch::{End, Epoch, unwritten};
 use crate::kubernetes::{ApiError, Listing, Start};
 use crate::object::Object;
+use crate::send::Restart;
 
 /// How much of the namespaces is held back until one of them has said which cluster this is.
 const HELD_BACK: usize = 4 << 20;
@@ -54,11 +55,16 @@ impl Epoch<'_> {
         loop {
             match self.list_once(index, open).await? {
                 Ok((version, there)) => {
-                    self.vanished(index, failures > 0, there);
+                    // What was sent of a list that broke off may be gone by now.
+                    if failures > 0 {
+                        self.complete(index, &there);
+                    }
                     return Ok(Start::Watch(version));
                 }
                 Err(ApiError::NotInstalled) => {
-                    self.vanished(index, failures > 0, HashSet::new());
+                    if failures > 0 {
+                        self.complete(index, &HashSet::new());
+                    }
                     return Ok(Start::NotInstalled);
                 }
                 Err(error @ ApiError::Forbidden(_)) => {
@@ -156,7 +162,7 @@ impl Epoch<'_> {
             Some(encoder) => encoder,
             None => self.begin(BatchKind::Full, false)?,
         };
-        encoder.upsert(&object.json).map_err(|error| End::GaveUp(format!("a batch could not be written: {error}")))?;
+        encoder.upsert(&object.json).map_err(|error| unwritten(&error))?;
         self.inventory.insert(index, object.uid, object.hash);
         let limits = self.agent.limits;
         if encoder.operations() < limits.operations && encoder.uncompressed_len() < limits.bytes {
@@ -165,15 +171,8 @@ impl Epoch<'_> {
         }
         self.submit(encoder, false).await?;
         if self.pending.overflowed() {
-            return Err(End::Again(crate::send::Restart::Overflow));
+            return Err(End::Again(Restart::Overflow));
         }
         Ok(())
-    }
-
-    /// After a list that had to be begun again: what was sent of it at first may be gone by now.
-    fn vanished(&mut self, index: usize, begun_again: bool, there: HashSet<Uuid>) {
-        if begun_again {
-            self.complete(index, &there);
-        }
     }
 }

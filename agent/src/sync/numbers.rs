@@ -24,7 +24,7 @@ impl Epochs {
     }
 
     /// The next number; greater than the one before, even when the clock was set back.
-    pub fn next(&mut self) -> u64 {
+    pub fn take(&mut self) -> u64 {
         self.last = (self.now)().max(self.last.saturating_add(1));
         self.last
     }
@@ -42,11 +42,11 @@ mod tests {
         let clock = Arc::new(AtomicU64::new(1000));
         let read = Arc::clone(&clock);
         let mut epochs = Epochs::new(move || read.load(Ordering::Relaxed));
-        assert_eq!(epochs.next(), 1000);
+        assert_eq!(epochs.take(), 1000);
         clock.store(500, Ordering::Relaxed);
-        assert_eq!(epochs.next(), 1001);
-        assert_eq!(epochs.next(), 1002);
+        assert_eq!(epochs.take(), 1001);
+        assert_eq!(epochs.take(), 1002);
         clock.store(2000, Ordering::Relaxed);
-        assert_eq!(epochs.next(), 2000);
+        assert_eq!(epochs.take(), 2000);
     }
 }

@@ -42,7 +42,7 @@ const fn addon(group: &'static str, version: &'static str, plural: &'static str,
     WatchedKind { group, version, plural, kind, namespaced, builtin: false }
 }
 
-/// Every kind the agent reads. Never here: Secret, ConfigMap.
+/// Every kind the agent reads. Never here: Secret, `ConfigMap`.
 pub const KINDS: &[WatchedKind] = &[
     kind("", "v1", "namespaces", "Namespace", false),
     kind("", "v1", "nodes", "Node", false),

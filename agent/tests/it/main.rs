@@ -1,0 +1,11 @@
+//! The agent between a Kubernetes API (the sample cluster's) and a server (a small one that remembers everything).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cluster;
+mod ingest;
+mod process;
+mod recordings;
+mod requests;
+mod scene;
+mod secrets;
+mod server;
