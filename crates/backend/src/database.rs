@@ -99,8 +99,8 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
         tx.commit().await?;
     }
     let may_create: bool = sqlx::query_scalar(
-        "SELECT has_schema_privilege('kubewise_owner', 'public', 'CREATE')
-            AND has_database_privilege('kubewise_owner', current_database(), 'CREATE')",
+        "SELECT current_user = 'kubewise_owner' OR (has_schema_privilege('kubewise_owner', 'public', 'CREATE')
+            AND has_database_privilege('kubewise_owner', current_database(), 'CREATE'))",
     )
     .fetch_one(&mut connection)
     .await?;
@@ -117,7 +117,9 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
     connection.close().await?;
 
     let pool = owner.pool(1);
-    MIGRATIONS.run(&pool).await.map_err(|e| Error::Internal(format!("migration: {e}")))?;
+    MIGRATIONS.run(&pool).await.map_err(|e| {
+        Error::Internal(format!("migration: {e} (kubewise_owner should own the database, or be granted CREATE on it)"))
+    })?;
     apalis_postgres::PostgresStorage::<()>::setup(&pool).await?;
     pool.execute(
         "GRANT USAGE ON SCHEMA apalis TO kubewise_web, kubewise_worker;

@@ -33,7 +33,7 @@ impl TestDatabase {
         let name = format!("t_{}", hex::encode(World::system().random::<8>()));
         let mut admin = connect(&base, "postgres").await;
         admin
-            .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}")))
+            .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template} OWNER kubewise_owner")))
             .await
             .expect("a database is made from the template");
         Self { base, name }
