@@ -3,6 +3,7 @@
 use std::{
     io::Write,
     path::PathBuf,
+    process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -53,11 +54,18 @@ struct Serve {
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("KUBEWISE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let Command::Serve(args) = Cli::parse().command;
-    serve(args).await
+    match serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Its causes in one line; a backtrace helps nobody who misspelt a folder.
+            let _ = writeln!(std::io::stderr(), "sample-cluster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn serve(args: Serve) -> Result<()> {

@@ -42,7 +42,6 @@ struct Snapshot {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     collections: Vec<Collection>,
-    index: BTreeMap<(String, String, String), usize>,
     revision: u64,
     history: History,
     snapshots: VecDeque<Snapshot>,
@@ -66,14 +65,13 @@ impl Store {
 
     /// Serves one more type (or serves it again); returns its collection.
     pub(crate) fn add_kind(&mut self, kind: ResourceType) -> usize {
-        let key = (kind.group.clone(), kind.version.clone(), kind.plural.clone());
-        if let Some(&known) = self.index.get(&key) {
+        let same = |k: &ResourceType| k.plural == kind.plural && k.group == kind.group && k.version == kind.version;
+        if let Some(known) = self.collections.iter().position(|c| same(&c.kind)) {
             self.collections[known].served = true;
             return known;
         }
         let id = self.collections.len();
         self.collections.push(Collection { kind: Arc::new(kind), served: true, objects: Arc::default() });
-        self.index.insert(key, id);
         id
     }
 
@@ -84,7 +82,6 @@ impl Store {
 
     /// The collection of a served type.
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<usize> {
-        // A borrowed triple cannot look up an owned one, and there are a few dozen types.
         self.collections
             .iter()
             .position(|c| c.served && c.kind.plural == plural && c.kind.group == group && c.kind.version == version)
