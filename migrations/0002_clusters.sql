@@ -79,7 +79,8 @@ CREATE TABLE resources (
 ALTER TABLE resources ALTER COLUMN manifest SET STORAGE EXTERNAL;
 ALTER TABLE resources SET (toast_tuple_target = 512, autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX resources_kind ON resources (org_id, cluster_id, kind, namespace, name, uid);
-CREATE INDEX resources_workload ON resources (org_id, cluster_id, namespace, name, uid) WHERE workload;
+CREATE INDEX resources_workload ON resources (org_id, cluster_id, namespace, name, uid) INCLUDE (kind, application)
+  WHERE workload;
 CREATE INDEX resources_application ON resources (org_id, cluster_id, namespace, application) WHERE workload;
 CREATE INDEX resources_owner ON resources (org_id, cluster_id, owner_uid) WHERE owner_uid IS NOT NULL;
 

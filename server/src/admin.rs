@@ -38,6 +38,9 @@ pub enum AdminCommand {
         /// The cluster's name.
         #[arg(long)]
         name: String,
+        /// Add so many, named NAME-0001 and so on, and print a line for each.
+        #[arg(long, value_name = "CLUSTERS", value_parser = clap::value_parser!(u16).range(1..=9999))]
+        count: Option<u16>,
     },
     /// Print what a cluster holds.
     ClusterStatus {
@@ -68,15 +71,15 @@ pub async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     let result = answer(&databases, &web, command).await;
     databases.close().await?;
     #[expect(clippy::print_stdout, reason = "the command's answer")]
-    {
-        println!("{}", result?);
+    for line in result? {
+        println!("{line}");
     }
     Ok(())
 }
 
-async fn answer(databases: &Databases, web: &Web, command: AdminCommand) -> Result<serde_json::Value> {
+async fn answer(databases: &Databases, web: &Web, command: AdminCommand) -> Result<Vec<serde_json::Value>> {
     let owner = databases.pool(Part::Owner, 1)?;
-    match command {
+    let line = match command {
         AdminCommand::CreateUser { name, email, organisation } => {
             let request = SignUp {
                 name: PersonName::parse(&name)?,
@@ -85,29 +88,38 @@ async fn answer(databases: &Databases, web: &Web, command: AdminCommand) -> Resu
                 organisation: OrganisationName::parse(&organisation)?,
             };
             let wanted = OrgSlug::from_name(&organisation);
-            Ok(match web.admin_create_user(request).await? {
+            match web.admin_create_user(request).await? {
                 Some(slug) => json!({ "created": true, "organisation": slug }),
                 None => json!({ "created": false, "organisation": wanted }),
-            })
+            }
         }
-        AdminCommand::CreateCluster { organisation, name } => {
+        AdminCommand::CreateCluster { organisation, name, count } => {
             let slug = parse_slug(&organisation)?;
             let (_, user) = admin::find_organisation(&owner, &slug).await?;
-            let (cluster, token) = web.admin_create_cluster(user, &slug, &ClusterName::parse(&name)?).await?;
-            Ok(json!({ "cluster": cluster, "token": token.expose_secret() }))
+            let names = match count {
+                None => vec![name],
+                Some(count) => (1..=count).map(|n| format!("{name}-{n:04}")).collect(),
+            };
+            let mut lines = Vec::with_capacity(names.len());
+            for name in names {
+                let (cluster, token) = web.admin_create_cluster(user, &slug, &ClusterName::parse(&name)?).await?;
+                lines.push(json!({ "cluster": cluster, "token": token.expose_secret() }));
+            }
+            return Ok(lines);
         }
         AdminCommand::ClusterStatus { organisation, name } => {
             let slug = parse_slug(&organisation)?;
             let (_, user) = admin::find_organisation(&owner, &slug).await?;
             let report = web.admin_cluster_report(user, &slug, &ClusterName::parse(&name)?).await?;
-            Ok(serde_json::to_value(report)?)
+            serde_json::to_value(report)?
         }
         AdminCommand::SetLimit { organisation, resources } => {
             let (org, _) = admin::find_organisation(&owner, &parse_slug(&organisation)?).await?;
             admin::set_resource_limit(&owner, org, resources.map(i64::from)).await?;
-            Ok(json!({ "organisation": organisation, "resources": resources }))
+            json!({ "organisation": organisation, "resources": resources })
         }
-    }
+    };
+    Ok(vec![line])
 }
 
 fn parse_slug(text: &str) -> Result<OrgSlug> {

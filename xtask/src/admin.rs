@@ -29,6 +29,8 @@ pub(crate) struct CreatedUser {
 /// The answer of `admin create-cluster`.
 #[derive(Deserialize)]
 pub(crate) struct CreatedCluster {
+    /// Its id, as it stands in URLs.
+    pub(crate) cluster: String,
     /// What the agent proves itself with.
     pub(crate) token: String,
 }
@@ -61,11 +63,22 @@ impl Admin<'_> {
         self.ask(&["create-cluster", "--organisation", organisation, "--name", name], None)
     }
 
+    /// `count` clusters, named `{name}-0001` and so on.
+    pub(crate) fn create_clusters(&self, organisation: &str, name: &str, count: usize) -> Result<Vec<CreatedCluster>> {
+        let count = count.to_string();
+        self.lines(&["create-cluster", "--organisation", organisation, "--name", name, "--count", &count], None)
+    }
+
     pub(crate) fn cluster_status(&self, organisation: &str, name: &str) -> Result<ClusterStatus> {
         self.ask(&["cluster-status", "--organisation", organisation, "--name", name], None)
     }
 
     fn ask<T: DeserializeOwned>(&self, args: &[&str], input: Option<&str>) -> Result<T> {
+        let last = self.lines(args, input)?.pop();
+        last.with_context(|| format!("kubewise-server admin {} answered no JSON", args.first().unwrap_or(&"")))
+    }
+
+    fn lines<T: DeserializeOwned>(&self, args: &[&str], input: Option<&str>) -> Result<Vec<T>> {
         let mut command = (self.0)();
         command.arg("admin").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let verb = args.first().copied().unwrap_or_default();
@@ -81,8 +94,9 @@ impl Admin<'_> {
             bail!("kubewise-server admin {verb} failed ({}): {}", output.status, said.trim());
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().rev().find(|line| line.starts_with('{'));
-        let line = line.with_context(|| format!("kubewise-server admin {verb} answered no JSON"))?;
-        serde_json::from_str(line).with_context(|| format!("the answer of kubewise-server admin {verb}"))
+        text.lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).with_context(|| format!("the answer of kubewise-server admin {verb}")))
+            .collect()
     }
 }

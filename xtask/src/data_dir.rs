@@ -1,4 +1,4 @@
-//! Where the demo keeps its data between two starts.
+//! Where the demo and the benchmarks keep their data between two starts.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::files::{self, TempDir};
 use crate::fingerprint::Fnv;
 use crate::project::Project;
 
-/// The lock file; also the mark by which a folder is known to be the demo's before it is emptied.
+/// The lock file; also the mark by which a folder is known to be ours before it is emptied.
 const LOCK: &str = "demo.lock";
 
 /// The server's data folder, held by this process alone.
@@ -22,14 +22,24 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// The checkout's own folder, the same every time.
     pub(crate) fn of_the_demo(project: &Project, fresh: bool) -> Result<Self> {
+        Self::kept(project, "demo", "", fresh)
+    }
+
+    /// A benchmark's folder, the same every time; `key` tells apart what cannot be shared.
+    pub(crate) fn of_a_bench(project: &Project, key: &str, fresh: bool) -> Result<Self> {
+        Self::kept(project, "bench", key, fresh)
+    }
+
+    fn kept(project: &Project, purpose: &str, key: &str, fresh: bool) -> Result<Self> {
         let path = if files::is_root() {
             // Root's home is closed to the unprivileged user that PostgreSQL must run as.
             let mut hash = Fnv::new();
             hash.add(project.root.as_os_str().as_encoded_bytes());
-            PathBuf::from("/var/lib/kubewise-demo").join(format!("{:016x}", hash.finish()))
+            Path::new("/var/lib").join(format!("kubewise-{purpose}")).join(format!("{:016x}", hash.finish()))
         } else {
-            project.root.join("target/demo")
+            project.root.join("target").join(purpose)
         };
+        let path = if key.is_empty() { path } else { path.join(key) };
         files::make_passable(&path)?;
         let lock = lock(&path)?;
         if fresh {
@@ -78,7 +88,7 @@ fn lock(path: &Path) -> Result<File> {
     match handle.try_lock() {
         Ok(()) => Ok(handle),
         Err(TryLockError::WouldBlock) => bail!(
-            "a demo of this checkout is already running (it holds {}). Stop it with Ctrl-C first.",
+            "another one of this checkout is already running (it holds {}). Stop it with Ctrl-C first.",
             path.display()
         ),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| file.display().to_string()),

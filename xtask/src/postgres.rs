@@ -42,7 +42,7 @@ impl Programs {
         }
     }
 
-    fn program(&self, name: &str) -> PathBuf {
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn free_port() -> Result<u16> {
 }
 
 /// The migrations in the order they are applied: by the number their names begin with.
-fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();

@@ -43,6 +43,7 @@ impl Part {
 #[derive(Clone)]
 pub struct Target {
     options: PgConnectOptions,
+    part: Option<Part>,
 }
 
 impl Target {
@@ -54,17 +55,27 @@ impl Target {
         let options = PgConnectOptions::from_str(url.expose_secret())?.application_name(part.login());
         let options =
             if options.get_username() == part.login() { options } else { options.options([("role", part.login())]) };
-        Ok(Self { options: quiet(options) })
+        Ok(Self { options: quiet(options), part: Some(part) })
     }
 
     /// From a URL, as whoever it names.
     pub fn as_given(url: &SecretString) -> Result<Self, Error> {
-        Ok(Self { options: quiet(PgConnectOptions::from_str(url.expose_secret())?) })
+        Ok(Self { options: quiet(PgConnectOptions::from_str(url.expose_secret())?), part: None })
     }
 
     /// A pool of at most `size` connections; connects when first used.
     pub fn pool(&self, size: u32) -> PgPool {
-        PgPoolOptions::new()
+        let options = PgPoolOptions::new();
+        // Filters that are not set must cost nothing: `($1 IS NULL OR kind = $1)` uses an index only in a plan that is
+        // made for its values.
+        let options = if self.part == Some(Part::Web) {
+            options.after_connect(|connection, _| {
+                Box::pin(async move { connection.execute("SET plan_cache_mode = force_custom_plan").await.map(drop) })
+            })
+        } else {
+            options
+        };
+        options
             .max_connections(size)
             .acquire_timeout(Duration::from_secs(5))
             .idle_timeout(Duration::from_mins(5))

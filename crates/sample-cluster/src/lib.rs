@@ -14,6 +14,7 @@ mod faults;
 mod generated;
 mod history;
 mod live;
+mod load;
 mod object;
 mod recording;
 mod request_log;
@@ -23,5 +24,6 @@ mod store;
 
 pub use cluster::SampleCluster;
 pub use faults::{Effect, Fault, Faults};
+pub use load::{Load, LoadSettings, Steady, Synchronised};
 pub use request_log::RecordedRequest;
 pub use serve::ServeHandle;

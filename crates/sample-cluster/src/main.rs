@@ -1,4 +1,4 @@
-//! Serves a sample Kubernetes cluster on loopback.
+//! Serves a sample Kubernetes cluster on loopback, or loads a server with many.
 
 use std::{
     io::Write,
@@ -7,9 +7,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
-use kubewise_sample_cluster::SampleCluster;
+use http::Uri;
+use kubewise_sample_cluster::{Load, LoadSettings, SampleCluster};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -26,6 +27,28 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or SIGINT. Prints one JSON line with the URL and what is served when it is ready.
     Serve(Serve),
+    /// Load a server with generated clusters: one full synchronisation for each token. Prints a JSON line when they are
+    /// done, and with --steady a second one at the end.
+    Load(LoadArgs),
+}
+
+#[derive(clap::Args)]
+struct LoadArgs {
+    /// The server's address, like http://127.0.0.1:3000
+    #[arg(long, value_name = "URL")]
+    server: Uri,
+    /// A file with an agent's token on each line
+    #[arg(long, value_name = "FILE")]
+    tokens: PathBuf,
+    /// Pods of each cluster
+    #[arg(long)]
+    pods: usize,
+    /// Then go on for so many seconds: heartbeats and changed pods
+    #[arg(long, value_name = "SECONDS")]
+    steady: Option<u64>,
+    /// Only the first so many tokens
+    #[arg(long, value_name = "CLUSTERS")]
+    clusters: Option<usize>,
 }
 
 #[derive(clap::Args)]
@@ -57,8 +80,11 @@ struct Serve {
 async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("KUBEWISE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Command::Serve(args) = Cli::parse().command;
-    match serve(args).await {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve(args).await,
+        Command::Load(args) => load(args).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Its causes in one line; a backtrace helps nobody who misspelt a folder.
@@ -66,6 +92,35 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn load(args: LoadArgs) -> Result<()> {
+    let text = std::fs::read_to_string(&args.tokens)
+        .with_context(|| format!("cannot read the tokens in {}", args.tokens.display()))?;
+    let mut tokens: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    tokens.truncate(args.clusters.unwrap_or(usize::MAX));
+    ensure!(!tokens.is_empty(), "{} holds no token", args.tokens.display());
+    let all = tokens.len();
+    let settings = LoadSettings { server: args.server, tokens, pods: args.pods, epoch: now().unsigned_abs() };
+    let load = Load::synchronise(settings, |clusters, resources| {
+        let _ = writeln!(std::io::stderr(), "{clusters} of {all} clusters, {resources} objects");
+    })
+    .await?;
+    answer(&serde_json::to_value(load.synchronised())?)?;
+    if let Some(seconds) = args.steady {
+        let steady = load.steady(Duration::from_secs(seconds)).await;
+        answer(&serde_json::to_value(steady)?)?;
+    }
+    Ok(())
+}
+
+/// One JSON line on standard output.
+fn answer(value: &serde_json::Value) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{value}")?;
+    stdout.flush()?;
+    Ok(())
 }
 
 async fn serve(args: Serve) -> Result<()> {
@@ -85,10 +140,7 @@ async fn serve(args: Serve) -> Result<()> {
         std::fs::write(file, cluster.kubeconfig(handle.addr))
             .with_context(|| format!("cannot write the kubeconfig to {}", file.display()))?;
     }
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}", json!({"url": handle.url(), "totals": cluster.totals()}))?;
-    stdout.flush()?;
-    drop(stdout);
+    answer(&json!({"url": handle.url(), "totals": cluster.totals()}))?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -15,11 +15,16 @@ impl Web {
         let [kind, namespace, name, uid] = cursor::decode(query.after.as_ref())?;
         let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
         let rows = sqlx::query!(
-            "SELECT uid, kind, namespace, name, health, created_at FROM resources
-             WHERE org_id = $1 AND cluster_id = $2 AND (kind, namespace, name, uid) > ($3, $4, $5, $6)
-               AND ($7::text IS NULL OR kind = $7) AND ($8::text IS NULL OR namespace = $8)
-               AND ($9::text IS NULL OR name ILIKE $9)
-             ORDER BY kind, namespace, name, uid LIMIT $10",
+            // The inner query is answered from the index alone, so that a text that few names contain is looked for
+            // among the names and not among the rows.
+            "SELECT r.uid, r.kind, r.namespace, r.name, r.health, r.created_at
+             FROM (SELECT uid, kind, namespace, name FROM resources
+                   WHERE org_id = $1 AND cluster_id = $2 AND (kind, namespace, name, uid) > ($3, $4, $5, $6)
+                     AND ($7::text IS NULL OR kind = $7) AND ($8::text IS NULL OR namespace = $8)
+                     AND ($9::text IS NULL OR name ILIKE $9)
+                   ORDER BY kind, namespace, name, uid LIMIT $10) found
+             JOIN resources r ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = found.uid
+             ORDER BY found.kind, found.namespace, found.name, found.uid",
             cluster.org.0,
             cluster.id.0,
             kind,

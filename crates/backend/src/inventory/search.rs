@@ -6,23 +6,27 @@ use super::cursor;
 use crate::{Authorized, Error, Organisation, Web, database, permission::ViewInventory, world::timestamp};
 
 /// Most matches that are looked at: what is asked for more is answered with these, and should be asked more exactly.
-const CANDIDATES: i64 = 1_000;
+const CANDIDATES: i64 = 500;
 
 impl Web {
-    /// Objects whose name contains the text, at most 1,000; exact names first, then workloads, then by name.
-    /// Without text, nothing.
+    /// Objects whose name contains the text (begins with it, where it has no three letters or digits in a row), at
+    /// most 500; exact names first, then workloads, then by name. Without text, nothing.
     pub async fn search(
         &self,
         org: &Authorized<Organisation, ViewInventory>,
         query: &ListQuery,
     ) -> Result<Page<SearchRow>, Error> {
         let Some(pattern) = cursor::pattern(query.q.as_deref()) else { return Ok(Page::empty()) };
+        let text = query.q.as_deref().unwrap_or_default().trim();
+        let is_beginning = !has_trigram(text);
+        // `%text%` without its first wildcard; names are compared as they are there, and nearly all are in lower case.
+        let pattern = if is_beginning { pattern[1..].to_lowercase() } else { pattern };
         let [rank, name, uid] = cursor::decode(query.after.as_ref())?;
         let mut tx = database::tenant_tx(&self.pool, org.id).await?;
         let rows = sqlx::query!(
             r#"SELECT found.rank AS "rank!", r.cluster_id, c.name AS cluster_name, r.uid, r.kind, r.namespace, r.name,
                       r.health, r.created_at
-               FROM resources_named_like($2, $3) m
+               FROM resources_named_like($4, $2, $10, $3) m
                JOIN resources r ON r.org_id = $1 AND r.cluster_id = m.cluster_id AND r.uid = m.uid
                JOIN clusters c ON c.org_id = r.org_id AND c.id = r.cluster_id
                CROSS JOIN LATERAL (
@@ -34,12 +38,13 @@ impl Web {
             org.id.0,
             pattern,
             CANDIDATES,
-            query.q.as_deref().unwrap_or_default().trim(),
+            text,
             cursor::filter(query.kind.as_ref()),
             rank.parse::<i32>().unwrap_or(-1),
             name,
             cursor::uid(&uid),
             cursor::ONE_MORE,
+            is_beginning,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -63,5 +68,25 @@ impl Web {
             vec![rank.to_string(), row.resource.name.clone(), row.resource.uid.to_string()]
         });
         Ok(Page { rows: page.rows.into_iter().map(|(_, row)| row).collect(), next: page.next })
+    }
+}
+
+/// Whether the index of trigrams can find it: pg_trgm makes them of letters and digits in a row.
+fn has_trigram(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_words_have_no_trigram() {
+        for none in ["a", "ab", "a-b", "x.y-z0", "--", "%%%"] {
+            assert!(!has_trigram(none), "{none:?}");
+        }
+        for some in ["api", "a-b-123", "ünï"] {
+            assert!(has_trigram(some), "{some:?}");
+        }
     }
 }

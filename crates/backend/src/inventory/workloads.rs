@@ -15,13 +15,17 @@ impl Web {
         let [namespace, name, uid] = cursor::decode(query.after.as_ref())?;
         let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
         let rows = sqlx::query!(
-            "SELECT uid, kind, namespace, name, health, ready, desired, images, application, created_at
-             FROM resources
-             WHERE org_id = $1 AND cluster_id = $2 AND workload AND (namespace, name, uid) > ($3, $4, $5)
-               AND ($6::text IS NULL OR namespace = $6) AND ($7::text IS NULL OR name ILIKE $7)
-               AND ($8::text IS NULL OR kind = $8) AND ($9::text IS NULL OR application = $9)
-               AND ($10::text IS NULL OR $10 = ANY (images))
-             ORDER BY namespace, name, uid LIMIT $11",
+            // As for objects of all kinds: the inner query is answered from the index, but for the filter by image.
+            "SELECT r.uid, r.kind, r.namespace, r.name, r.health, r.ready, r.desired, r.images, r.application,
+                    r.created_at
+             FROM (SELECT uid, namespace, name FROM resources
+                   WHERE org_id = $1 AND cluster_id = $2 AND workload AND (namespace, name, uid) > ($3, $4, $5)
+                     AND ($6::text IS NULL OR namespace = $6) AND ($7::text IS NULL OR name ILIKE $7)
+                     AND ($8::text IS NULL OR kind = $8) AND ($9::text IS NULL OR application = $9)
+                     AND ($10::text IS NULL OR $10 = ANY (images))
+                   ORDER BY namespace, name, uid LIMIT $11) found
+             JOIN resources r ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = found.uid
+             ORDER BY found.namespace, found.name, found.uid",
             cluster.org.0,
             cluster.id.0,
             namespace,
