@@ -96,7 +96,9 @@ impl Admin<'_> {
         let text = String::from_utf8_lossy(&output.stdout);
         text.lines()
             .filter(|line| line.starts_with('{'))
-            .map(|line| serde_json::from_str(line).with_context(|| format!("the answer of kubewise-server admin {verb}")))
+            .map(|line| {
+                serde_json::from_str(line).with_context(|| format!("the answer of kubewise-server admin {verb}"))
+            })
             .collect()
     }
 }

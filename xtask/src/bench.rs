@@ -85,13 +85,7 @@ struct Figure<'a> {
 }
 
 impl Figure<'_> {
-    fn print(
-        bench: &str,
-        value: f64,
-        unit: &'static str,
-        budget: f64,
-        details: serde_json::Value,
-    ) -> Result<()> {
+    fn print(bench: &str, value: f64, unit: &'static str, budget: f64, details: serde_json::Value) -> Result<()> {
         let value = (value * 1000.0).round() / 1000.0;
         let figure = Figure { bench, value, unit, budget, within: value <= budget, details };
         println!("{}", serde_json::to_string(&figure)?);

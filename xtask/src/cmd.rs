@@ -138,6 +138,24 @@ impl Output {
     }
 }
 
+/// A line without the escape sequences (ECMA-48: `ESC [ … letter`) that some programs colour theirs with even in a
+/// file.
+fn plain(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line.chars().peekable();
+    while let Some(character) = rest.next() {
+        if character == '\u{1b}' {
+            if rest.next_if_eq(&'[').is_some() {
+                while rest.next_if(|c| !('\u{40}'..='\u{7e}').contains(c)).is_some() {}
+            }
+            rest.next();
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
 fn lock(output: &Mutex<Output>) -> std::sync::MutexGuard<'_, Output> {
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -151,7 +169,7 @@ fn follow(pipe: impl Read + Send + 'static, output: &Arc<Mutex<Output>>) -> Join
             bytes.clear();
             match reader.read_until(b'\n', &mut bytes) {
                 Ok(0) | Err(_) => return,
-                Ok(_) => lock(&output).line(String::from_utf8_lossy(&bytes).trim_end()),
+                Ok(_) => lock(&output).line(plain(&String::from_utf8_lossy(&bytes)).trim_end()),
             }
         }
     })
@@ -184,5 +202,17 @@ fn wait(child: &mut Child, name: &str, started: Instant, output: &Mutex<Output>)
             eprintln!("{line}");
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_taken_off() {
+        assert_eq!(plain("\u{1b}[38;5;77m    Finished\u{1b}[0m in 3 s"), "    Finished in 3 s");
+        assert_eq!(plain("\u{1b}(B plain"), "B plain");
+        assert_eq!(plain("no escapes"), "no escapes");
     }
 }

@@ -120,7 +120,7 @@ impl Project {
                 _ => command.env_remove("LD_LIBRARY_PATH"),
             };
         }
-        command.env("PATH", self.path()).env("CARGO_TERM_COLOR", "never");
+        command.env("PATH", self.path()).env("CARGO_TERM_COLOR", "never").env("NO_COLOR", "1");
         command
     }
 

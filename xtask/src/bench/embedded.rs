@@ -24,7 +24,8 @@ impl<'a> Embedded<'a> {
     pub(super) fn run(&self, sql: &str) -> Result<String> {
         let path = self.data.join("postgres-passwords.json");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let passwords: BTreeMap<String, String> = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let passwords: BTreeMap<String, String> =
+            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         let mut psql = self.project.command(Programs::find(self.project)?.program("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
             .args(["--username=postgres", "--dbname=kubewise", "--port=5432", "--command", sql])

@@ -40,14 +40,8 @@ pub(super) fn run(project: &Project) -> Result<()> {
     let user = server.admin(|admin| admin.create_user(&files::random_password()?))?;
     let created = server.admin(|admin| admin.create_clusters(&user.organisation, "steady", CLUSTERS))?;
     let tokens: Vec<String> = created.into_iter().map(|cluster| cluster.token).collect();
-    let load = Load {
-        project,
-        data: data.path(),
-        server: &server.url(),
-        tokens: &tokens,
-        pods: PODS,
-        steady: Some(LIVING),
-    };
+    let load =
+        Load { project, data: data.path(), server: &server.url(), tokens: &tokens, pods: PODS, steady: Some(LIVING) };
     let mut loading = load.start()?;
     let synchronised: Synchronised = loading.next()?;
     let embedded = Embedded::new(project, data.path());

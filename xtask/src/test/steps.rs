@@ -89,7 +89,6 @@ pub(super) fn end_to_end(project: &Project) -> Result<()> {
     playwright
         .args(["--no-install", "playwright", "test"])
         .current_dir(project.root.join("end2end"))
-        .env("FORCE_COLOR", "0")
         .env("KUBEWISE_E2E_BIN_DIR", release::programs(project, Profile::Release)?)
         .env("KUBEWISE_E2E_SITE", project.site());
     close(project, "e2e", &mut playwright, 100)

@@ -78,8 +78,7 @@ fn make(project: &Project, data: &DataDir, password: &str) -> Result<Made> {
     let user = server.admin(|admin| admin.create_user(password))?;
     let created = server.admin(|admin| admin.create_clusters(&user.organisation, "bench", CLUSTERS))?;
     let (clusters, tokens): (Vec<_>, Vec<_>) = created.into_iter().map(|c| (c.cluster, c.token)).unzip();
-    let load =
-        Load { project, data: data.path(), server: &server.url(), tokens: &tokens, pods: PODS, steady: None };
+    let load = Load { project, data: data.path(), server: &server.url(), tokens: &tokens, pods: PODS, steady: None };
     let synchronised: Synchronised = load.start()?.next()?;
     eprintln!("  {} objects in {:.0} s", synchronised.resources, synchronised.seconds);
     ensure!(synchronised.resources >= AT_LEAST, "{} objects are not a million", synchronised.resources);
