@@ -103,7 +103,10 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(ConfigError::new(NAME, "must be an address only, without user, query or fragment"));
         }
-        if url.scheme() == "http" && !is_loopback(&url) && !self.flag("KUBEWISE_ALLOW_HTTP")? {
+        if url.scheme() == "http"
+            && !is_loopback(url.host_str().unwrap_or_default())
+            && !self.flag("KUBEWISE_ALLOW_HTTP")?
+        {
             return Err(ConfigError::new(
                 NAME,
                 "http:// would send the token and the inventory in the clear; use https://, or set KUBEWISE_ALLOW_HTTP=true",
@@ -180,8 +183,8 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
+/// True for a host that is this machine itself.
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
             .trim_start_matches('[')

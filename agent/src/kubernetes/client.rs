@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 use crate::chain::chain;
+use crate::config::is_loopback;
 
 /// How long an answer, or its next part, may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -46,6 +47,10 @@ impl Kubernetes {
         };
         // What is tried again, and when, is decided here.
         config.default_retry = false;
+        // A proxy that the environment names is none for what is on this machine.
+        if config.cluster_url.host().is_some_and(is_loopback) {
+            config.proxy_url = None;
+        }
         Ok(Self { client: kube::Client::try_from(config)? })
     }
 

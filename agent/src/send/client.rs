@@ -11,6 +11,7 @@ use reqwest::{Certificate, Response, Url, redirect, tls};
 
 use super::token::TokenSource;
 use crate::chain::chain;
+use crate::config::is_loopback;
 
 /// How long the server may take to answer. The last batch of a large cluster makes it work for some seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -59,6 +60,10 @@ impl Client {
             .tls_version_min(tls::Version::TLS_1_2)
             // A token is given to the server that was named, and to no other.
             .redirect(redirect::Policy::none());
+        // A proxy that the environment names is none for what is on this machine.
+        if endpoint.host_str().is_some_and(is_loopback) {
+            builder = builder.no_proxy();
+        }
         if let Some(path) = ca_file {
             let pem = std::fs::read(path).with_context(|| format!("KUBEWISE_CA_FILE: {}", path.display()))?;
             let certificates =

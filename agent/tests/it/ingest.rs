@@ -10,11 +10,13 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum_server::tls_rustls::RustlsConfig;
 use bytes::Bytes;
 use kubewise_protocol::{
     BatchKind, Decoder, ErrorAnswer, ErrorCode, Header, Limits, Operation, SYNC_PATH, SyncAnswer, UnreadableReason,
     group_kind,
 };
+use rcgen::{CertifiedKey, KeyPair};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -119,11 +121,20 @@ impl Ingest {
         ingest
     }
 
+    /// Serves the same over TLS too; the port.
+    pub(crate) async fn listen_with_tls(&self, certificate: &CertifiedKey<KeyPair>) -> u16 {
+        let (cert, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
+        let tls = RustlsConfig::from_pem(cert.into_bytes(), key.into_bytes()).await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = axum_server::from_tcp_rustls(listener, tls).unwrap();
+        tokio::spawn(server.serve(self.router().into_make_service()));
+        port
+    }
+
     fn listen(&self, listener: TcpListener) {
-        let router = Router::new()
-            .route(SYNC_PATH, post(sync))
-            .layer(DefaultBodyLimit::max(256 << 20))
-            .with_state(Arc::clone(&self.memory));
+        let router = self.router();
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = axum::serve(listener, router).with_graceful_shutdown(async {
             let _ = stopped.await;
@@ -214,6 +225,13 @@ impl Ingest {
     /// Forgets the conversation, not the objects.
     pub(crate) fn forget_conversation(&self) {
         self.lock().conversation = None;
+    }
+
+    fn router(&self) -> Router {
+        Router::new()
+            .route(SYNC_PATH, post(sync))
+            .layer(DefaultBodyLimit::max(256 << 20))
+            .with_state(Arc::clone(&self.memory))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {

@@ -3,9 +3,11 @@
 
 mod cluster;
 mod ingest;
+mod memory;
 mod process;
 mod recordings;
 mod requests;
 mod scene;
 mod secrets;
 mod server;
+mod tls;
