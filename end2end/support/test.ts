@@ -83,7 +83,7 @@ export async function signUp(page: Page, account: Account) {
   await page.getByLabel("Password").fill(account.password);
   await page.getByRole("button", { name: "Create account" }).click();
   await page.waitForURL(`/o/${account.slug}/`);
-  await settled(page);
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
 }
 
 /** Signs in through the page; ends at the organisation's overview. */
@@ -93,7 +93,7 @@ export async function signIn(page: Page, account: Account) {
   await page.getByLabel("Password").fill(account.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL(`/o/${account.slug}/`);
-  await settled(page);
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
 }
 
 /** Adds a cluster through the page; answers its id and its token. Ends at the install page. */

@@ -46,9 +46,10 @@ test.describe("signing in", () => {
 });
 
 test("signing out ends the session", async ({ resident }) => {
-  await resident.locator("details.menu.foot > summary").click();
-  await expect(resident.getByText(stack().resident.email)).toBeVisible();
-  await resident.getByRole("button", { name: "Sign out" }).click();
+  const menu = resident.getByRole("navigation", { name: "Main", exact: true }).locator("details.menu.foot");
+  await menu.locator("summary").click();
+  await expect(menu.getByText(stack().resident.email)).toBeVisible();
+  await menu.getByRole("button", { name: "Sign out" }).click();
   await expect(resident).toHaveURL("/");
   await expect(resident.getByRole("link", { name: "Create an account" })).toBeVisible();
   await resident.goto(`/o/${stack().resident.slug}/`);

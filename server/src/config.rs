@@ -79,7 +79,8 @@ impl Config {
     /// Reads and checks everything.
     pub fn read(source: &Source) -> Result<Self> {
         source.refuse_unknown()?;
-        let listen: SocketAddr = source.parsed("KUBEWISE_LISTEN", "127.0.0.1:3000", "an address and port, like 0.0.0.0:3000")?;
+        let listen: SocketAddr =
+            source.parsed("KUBEWISE_LISTEN", "127.0.0.1:3000", "an address and port, like 0.0.0.0:3000")?;
         let tls = match (source.get("KUBEWISE_TLS_CERT"), source.get("KUBEWISE_TLS_KEY")) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.into(), key: key.into() }),
             (None, None) => None,
@@ -100,7 +101,9 @@ impl Config {
         let databases = databases(source)?;
         let roles = roles(&source.get("KUBEWISE_ROLES").unwrap_or_else(|| "web,ingest,worker".to_owned()))?;
         if databases.is_none() && !(roles.web && roles.ingest && roles.worker) {
-            bail!("KUBEWISE_ROLES names some parts only, but the embedded PostgreSQL is for one process; set KUBEWISE_DATABASE_URL");
+            bail!(
+                "KUBEWISE_ROLES names some parts only, but the embedded PostgreSQL is for one process; set KUBEWISE_DATABASE_URL"
+            );
         }
         let log = source.get("KUBEWISE_LOG").unwrap_or_else(|| "info".to_owned());
         if let Err(error) = log.parse::<tracing_subscriber::filter::EnvFilter>() {
@@ -156,14 +159,18 @@ fn databases(source: &Source) -> Result<Option<Databases>> {
         if let Some(url) = url {
             let text = url.expose_secret();
             let scheme_ok = text.starts_with("postgres://") || text.starts_with("postgresql://");
-            kubewise_backend::database::Target::as_given(url)
-                .ok()
-                .filter(|_| scheme_ok)
-                .ok_or_else(|| anyhow::anyhow!("{name} is not a PostgreSQL URL like postgres://user:password@host/database"))?;
+            kubewise_backend::database::Target::as_given(url).ok().filter(|_| scheme_ok).ok_or_else(|| {
+                anyhow::anyhow!("{name} is not a PostgreSQL URL like postgres://user:password@host/database")
+            })?;
         }
     }
     let [(_, owner), (_, web), (_, ingest), (_, worker)] = parts;
-    Ok(owner.zip(web).zip(ingest.zip(worker)).map(|((owner, web), (ingest, worker))| Databases { owner, web, ingest, worker }))
+    Ok(owner.zip(web).zip(ingest.zip(worker)).map(|((owner, web), (ingest, worker))| Databases {
+        owner,
+        web,
+        ingest,
+        worker,
+    }))
 }
 
 fn roles(text: &str) -> Result<Roles> {
@@ -236,12 +243,9 @@ mod tests {
         .unwrap();
         assert!(proxied.is_https());
         assert_eq!(proxied.public_url, "https://kubewise.example.com");
-        let tls = read(&[
-            ("KUBEWISE_LISTEN", "[::]:443"),
-            ("KUBEWISE_TLS_CERT", "a.pem"),
-            ("KUBEWISE_TLS_KEY", "b.pem"),
-        ])
-        .unwrap();
+        let tls =
+            read(&[("KUBEWISE_LISTEN", "[::]:443"), ("KUBEWISE_TLS_CERT", "a.pem"), ("KUBEWISE_TLS_KEY", "b.pem")])
+                .unwrap();
         assert!(tls.is_https());
     }
 }

@@ -15,11 +15,14 @@ pub fn start_logging(config: &Config) {
         Ok(quieter) => filter.add_directive(quieter),
         Err(_) => filter,
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    // The filter is the registry's, not the layer's: a library that asks whether it may speak and then does not would make
+    // a layer's filter swallow the next event.
     let layer = match config.log_format {
         LogFormat::Text => layer.with_target(false).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
     // A second start in one process (tests) keeps the first.
-    drop(tracing_subscriber::registry().with(layer.with_filter(filter)).try_init());
+    drop(tracing_subscriber::registry().with(filter).with(layer).try_init());
 }

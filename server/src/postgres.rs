@@ -34,10 +34,17 @@ pub struct Databases {
 /// `serve`: for a server, which shares the embedded one's folder with no other; else for a command beside one.
 pub async fn open(config: &Config, serve: bool) -> Result<Databases> {
     match &config.databases {
-        Some(urls) => Ok(Databases { admin: urls.owner.clone(), urls: urls.clone(), embedded: None, pools: Mutex::default() }),
+        Some(urls) => {
+            Ok(Databases { admin: urls.owner.clone(), urls: urls.clone(), embedded: None, pools: Mutex::default() })
+        }
         None => {
             let embedded = Embedded::start(&config.data_dir, serve).await?;
-            Ok(Databases { urls: embedded.urls(), admin: embedded.superuser_url(), embedded: Some(embedded), pools: Mutex::default() })
+            Ok(Databases {
+                urls: embedded.urls(),
+                admin: embedded.superuser_url(),
+                embedded: Some(embedded),
+                pools: Mutex::default(),
+            })
         }
     }
 }

@@ -43,9 +43,12 @@ async fn whatever_is_wrong_at_log_in_the_answer_is_the_same() {
     let mut browser = server.browser();
     browser.post("/api/sign_up", &SIGN_UP).await;
     let mut answers = Vec::new();
-    for (email, password) in
-        [("maya@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("not an address", ""), ("maya@example.com\0", "x")]
-    {
+    for (email, password) in [
+        ("maya@example.com", "wrong"),
+        ("nobody@example.com", PASSWORD),
+        ("not an address", ""),
+        ("maya@example.com\0", "x"),
+    ] {
         let mut stranger = server.browser();
         let origin = stranger.url.clone();
         let form = [("email", email), ("password", password)];
@@ -110,10 +113,11 @@ async fn a_session_is_stored_as_a_hash_rotated_at_log_in_and_bound_to_the_site()
     assert!(!cookie.contains("Max-Age") && !cookie.contains("Expires"), "it ends with the browser: {cookie}");
     let first = browser.cookie.clone().unwrap();
     let value = first.split_once('=').unwrap().1.to_owned();
-    let stored: String = sqlx::query_scalar("SELECT string_agg(encode(id_hash, 'hex') || data::text, ' ') FROM sessions")
-        .fetch_one(&server.database.superuser())
-        .await
-        .unwrap();
+    let stored: String =
+        sqlx::query_scalar("SELECT string_agg(encode(id_hash, 'hex') || data::text, ' ') FROM sessions")
+            .fetch_one(&server.database.superuser())
+            .await
+            .unwrap();
     assert!(!stored.contains(&value), "the id is stored as it is");
     browser.post("/api/log_in", &[("email", "maya@example.com"), ("password", PASSWORD)]).await;
     assert_ne!(browser.cookie.as_deref(), Some(first.as_str()), "the id changes at log-in");

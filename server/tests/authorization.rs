@@ -40,7 +40,12 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
     let in_cluster = || json!({"org": org, "cluster": cluster, "query": query});
     vec![
         ("/api/home", Nothing("says who is signed in, if anybody"), Json, json!({})),
-        ("/api/sign_up", Nothing("makes the account"), Form, json!({"name": "", "email": "", "organisation": "", "password": ""})),
+        (
+            "/api/sign_up",
+            Nothing("makes the account"),
+            Form,
+            json!({"name": "", "email": "", "organisation": "", "password": ""}),
+        ),
         ("/api/log_in", Nothing("makes the session"), Form, json!({"email": "", "password": ""})),
         ("/api/log_out", Nothing("ends the session, if any"), Form, json!({})),
         ("/api/frame", May(ViewOrganisation), Json, json!({"org": org})),
@@ -62,7 +67,12 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/rename_cluster", May(ManageClusters), Form, json!({"org": org, "cluster": cluster, "name": "renamed"})),
         ("/api/rotate_token", May(ManageClusters), Form, json!({"org": org, "cluster": cluster})),
         ("/api/revoke_token", May(ManageClusters), Form, json!({"org": org, "cluster": cluster})),
-        ("/api/delete_cluster", May(ManageClusters), Form, json!({"org": org, "cluster": cluster, "confirmation": "renamed"})),
+        (
+            "/api/delete_cluster",
+            May(ManageClusters),
+            Form,
+            json!({"org": org, "cluster": cluster, "confirmation": "renamed"}),
+        ),
     ]
 }
 
@@ -292,7 +302,8 @@ async fn live_events_are_for_members_alone() {
     assert_eq!(stream.status(), StatusCode::OK);
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     server.accepted(&one.token, common::full(1, &[common::pod(1, "a", "nginx")])).await;
-    let chunk = tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap().unwrap();
+    let chunk =
+        tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap().unwrap();
     let text = String::from_utf8(chunk.to_vec()).unwrap();
     assert!(text.contains("event: change") && text.contains(&one.cluster.to_string()), "{text}");
     // Another organisation's change is not told; being removed ends the stream.

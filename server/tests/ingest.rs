@@ -203,11 +203,34 @@ async fn what_cannot_be_read_is_refused_whole() {
         ("upsert without resource", op(json!({"op": "upsert"}))),
         ("delete in a full", op(json!({"op": "delete", "uid": uid(1)}))),
         ("no object", op(json!({"op": "upsert", "resource": 7}))),
-        ("no uid", op(json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}}))),
-        ("a name with NUL", op(json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Pod", "metadata": {"uid": uid(3), "name": "x\u{0}"}}}))),
-        ("a long name", op(json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Pod", "metadata": {"uid": uid(3), "name": "x".repeat(300)}}}))),
-        ("a secret", op(json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Secret", "metadata": {"uid": uid(3), "name": "x"}}}))),
-        ("a config map", op(json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"uid": uid(3), "name": "x"}}}))),
+        (
+            "no uid",
+            op(json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}})),
+        ),
+        (
+            "a name with NUL",
+            op(
+                json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Pod", "metadata": {"uid": uid(3), "name": "x\u{0}"}}}),
+            ),
+        ),
+        (
+            "a long name",
+            op(
+                json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Pod", "metadata": {"uid": uid(3), "name": "x".repeat(300)}}}),
+            ),
+        ),
+        (
+            "a secret",
+            op(
+                json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "Secret", "metadata": {"uid": uid(3), "name": "x"}}}),
+            ),
+        ),
+        (
+            "a config map",
+            op(
+                json!({"op": "upsert", "resource": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"uid": uid(3), "name": "x"}}}),
+            ),
+        ),
         ("deep", line(&format!(r#"{{"op":"upsert","resource":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)))),
     ] {
         let sentence = server.refused(&t.token, body, 422).await;
@@ -255,6 +278,27 @@ async fn what_is_too_large_is_refused_whole_and_costs_little() {
     assert!(matches!(status, 413 | 422), "{status}");
     server.refused(&t.token, large_window, 422).await;
     server.refused(&t.token, huge_body, 413).await;
+    // The same without saying how much is to come.
+    let noise: Vec<u8> = (0..34u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut frame = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    frame.write_all(format!("{head}\n").as_bytes()).unwrap();
+    for piece in noise.chunks(1 << 20) {
+        frame.write_all(piece).unwrap();
+        frame.write_all(b"\n").unwrap();
+    }
+    let frame = frame.finish().unwrap();
+    let stream =
+        futures::stream::iter(frame.chunks(64 << 10).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect::<Vec<_>>());
+    let response = client()
+        .post(format!("{}{SYNC_PATH}", server.url))
+        .bearer_auth(&t.token)
+        .header("content-type", "application/x-ndjson")
+        .header("content-encoding", "zstd")
+        .body(reqwest::Body::wrap_stream(stream))
+        .send()
+        .await
+        .unwrap();
+    assert!(matches!(response.status().as_u16(), 413 | 422), "{}", response.status());
     assert!(server.stored().await.is_empty());
 }
 

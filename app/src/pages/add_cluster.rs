@@ -28,11 +28,7 @@ pub(crate) fn AddCluster() -> impl IntoView {
     }
 }
 
-fn form(
-    org: Memo<String>,
-    action: ServerAction<CreateCluster>,
-    trouble: Signal<Option<UiError>>,
-) -> AnyView {
+fn form(org: Memo<String>, action: ServerAction<CreateCluster>, trouble: Signal<Option<UiError>>) -> AnyView {
     let crumbs = vec![(org_href(&org.get_untracked(), "/clusters"), "Clusters".to_owned())];
     view! {
         <Head title="Add a cluster" crumbs sentence="Name it; the next page has the commands that install its agent.".into_any()/>

@@ -141,9 +141,9 @@ fn AccountMenu(frame: FrameResource, class: &'static str) -> impl IntoView {
                     let (viewer, here) = (frame.viewer, frame.here);
                     view! {
                         <details class=class>
-                            <summary aria-label=format!("Account of {}", viewer.name)>
+                            <summary>
                                 <span class="avatar" aria-hidden="true">{initials(&viewer.name)}</span>
-                                <span class="hide-s">{viewer.name.clone()}</span>
+                                <span class="name">{viewer.name.clone()}</span>
                             </summary>
                             <div class="list">
                                 <div class="who"><b>{viewer.name}</b>{viewer.email}<div class="muted">

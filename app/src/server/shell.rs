@@ -13,11 +13,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let nonce = use_nonce();
     set_headers(&options, nonce.as_deref().unwrap_or_default());
     let assets = Assets::get(&options);
-    let start = format!(
-        "import init, {{ hydrate }} from {js:?}; await init({{ module_or_path: {wasm:?} }}); hydrate();",
-        js = assets.js,
-        wasm = assets.wasm,
-    );
+    let start = start(assets);
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -32,10 +28,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="stylesheet" href=assets.css.as_str()/>
                 <link rel="preload" href="/fonts/inter-latin-wght-normal.woff2" r#as="font" r#type="font/woff2" crossorigin=""/>
                 <link rel="preload" href="/fonts/jetbrains-mono-latin-wght-normal.woff2" r#as="font" r#type="font/woff2" crossorigin=""/>
-                <link rel="modulepreload" href=assets.js.as_str() nonce=nonce.clone()/>
-                <link rel="preload" href=assets.wasm.as_str() r#as="fetch" r#type="application/wasm" crossorigin=""/>
                 <AutoReload options=options.clone()/>
-                <script type="module" nonce=nonce>{start}</script>
+                <script type="module" async nonce=nonce>{start}</script>
                 <MetaTags/>
             </head>
             <body>
@@ -43,6 +37,22 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </body>
         </html>
     }
+}
+
+/// Loads the browser's part, both files at once, and takes the page over when all of it is there. A script does it rather
+/// than preloading links: who runs no scripts then downloads nothing in vain.
+fn start(assets: &Assets) -> String {
+    format!(
+        "const wasm = fetch({wasm:?}), code = import({js:?});\n\
+         const {{ default: init, hydrate }} = await code;\n\
+         await init({{ module_or_path: wasm }});\n\
+         if (document.readyState === \"loading\") {{\n\
+         await new Promise((ready) => document.addEventListener(\"DOMContentLoaded\", ready, {{ once: true }}));\n\
+         }}\n\
+         hydrate();",
+        wasm = assets.wasm,
+        js = assets.js,
+    )
 }
 
 /// Pages show what belongs to one organisation at one moment, and each has its own nonce: none may be kept or shared.

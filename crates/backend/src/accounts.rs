@@ -135,7 +135,9 @@ impl Web {
         tx.commit().await?;
         let organisations = rows
             .into_iter()
-            .filter_map(|row| Some(OrganisationRef { slug: row.slug.parse().ok()?, name: row.name, role: Role::parse(&row.role)? }))
+            .filter_map(|row| {
+                Some(OrganisationRef { slug: row.slug.parse().ok()?, name: row.name, role: Role::parse(&row.role)? })
+            })
             .collect();
         Ok(Viewer { name: actor.name.clone(), email: actor.email.clone(), organisations })
     }

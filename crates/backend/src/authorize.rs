@@ -91,7 +91,8 @@ pub struct Cluster {
 impl Web {
     /// Who a session's user id stands for; none when the account is gone.
     pub async fn actor(&self, user: UserId) -> Result<Option<Actor>, Error> {
-        let row = sqlx::query!("SELECT name, email FROM users WHERE id = $1", user.0).fetch_optional(&self.pool).await?;
+        let row =
+            sqlx::query!("SELECT name, email FROM users WHERE id = $1", user.0).fetch_optional(&self.pool).await?;
         Ok(row.map(|row| Actor { user, name: row.name, email: row.email }))
     }
 

@@ -13,7 +13,8 @@ use crate::{
     ingest::HEARTBEAT,
     inventory::cursor,
     jobs::{PurgeCluster, enqueue_purge},
-    live, permission::{ManageClusters, ViewInventory},
+    live,
+    permission::{ManageClusters, ViewInventory},
     token,
     world::timestamp,
 };

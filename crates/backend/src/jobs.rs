@@ -58,13 +58,16 @@ impl Worker {
             .data(self.clone())
             .retry(RetryPolicy::retries(5))
             .build(purge);
-        let sweep = self.sweep();
+        let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
+        let running = worker.run();
+        tokio::pin!(running);
         tokio::select! {
-            result = worker.run() => result.map_err(|e| Error::Internal(format!("worker: {e}"))),
-            () = sweep => Ok(()),
+            result = &mut running => result.map_err(failed),
+            () = self.sweep() => Ok(()),
             () = stop => {
+                // What is under way is finished; the caller decides how long it waits for that.
                 drop(context.stop());
-                Ok(())
+                running.await.map_err(failed)
             }
         }
     }

@@ -19,7 +19,12 @@ pub struct Change {
 }
 
 /// Tells every server process, when the transaction commits.
-pub(crate) async fn notify(tx: &mut PgConnection, org: OrgId, cluster: ClusterId, inventory: bool) -> Result<(), Error> {
+pub(crate) async fn notify(
+    tx: &mut PgConnection,
+    org: OrgId,
+    cluster: ClusterId,
+    inventory: bool,
+) -> Result<(), Error> {
     let change = Change { org, event: LiveEvent { cluster, inventory } };
     let payload = serde_json::to_string(&change).map_err(|e| Error::Internal(e.to_string()))?;
     sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload).fetch_one(tx).await?;

@@ -98,11 +98,12 @@ async fn make_template(base: String) -> String {
     let name = format!("template_{}", hex::encode(&digest.finalize()[..8]));
     let mut admin = connect(&base, "postgres").await;
     admin.execute("SELECT pg_advisory_lock(7305803452)").await.expect("a lock");
-    let ready: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)")
-        .bind(&name)
-        .fetch_one(&mut admin)
-        .await
-        .expect("a list of databases");
+    let ready: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)")
+            .bind(&name)
+            .fetch_one(&mut admin)
+            .await
+            .expect("a list of databases");
     if !ready {
         admin
             .execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}")))

@@ -45,7 +45,11 @@ async fn tenant(web: &Web, database: &TestDatabase, name: &str) -> Tenant {
 async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Result<u64, String> {
     let mut tx = pool.begin().await.unwrap();
     if let Some(org) = org {
-        sqlx::query("SELECT set_config('kubewise.org_id', $1, true)").bind(org.to_string()).execute(&mut *tx).await.unwrap();
+        sqlx::query("SELECT set_config('kubewise.org_id', $1, true)")
+            .bind(org.to_string())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
     }
     let result = sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).fetch_all(&mut *tx).await;
     match result {
@@ -78,7 +82,16 @@ const TENANT_TABLES: [&str; 13] = [
 fn readable(part: Part, table: &str) -> Option<&'static str> {
     match (part, table) {
         (Part::Web, "organisations") => Some("id"),
-        (Part::Web, "memberships" | "clusters" | "resources" | "cluster_kinds" | "cluster_namespaces" | "cluster_images" | "cluster_applications") => Some("org_id"),
+        (
+            Part::Web,
+            "memberships"
+            | "clusters"
+            | "resources"
+            | "cluster_kinds"
+            | "cluster_namespaces"
+            | "cluster_images"
+            | "cluster_applications",
+        ) => Some("org_id"),
         (Part::Web, "cluster_tokens") => Some("org_id"),
         (Part::Ingest, "organisations") => Some("id"),
         (Part::Ingest, "memberships") => None,
@@ -146,7 +159,8 @@ async fn no_login_writes_into_another_tenant() {
     ] {
         assert_eq!(attempt(&database.pool(part), Some(one.org), &statement).await, Ok(0), "{part:?}: {statement}");
     }
-    let untouched: i64 = sqlx::query("SELECT count(*) FROM resources").fetch_one(&database.superuser()).await.unwrap().get(0);
+    let untouched: i64 =
+        sqlx::query("SELECT count(*) FROM resources").fetch_one(&database.superuser()).await.unwrap().get(0);
     assert_eq!(untouched, 2);
 }
 
@@ -252,7 +266,8 @@ async fn the_types_hide_other_tenants_as_if_they_did_not_exist() {
     let two = tenant(&web, &database, "two").await;
     let actor = web.actor(one.user).await.unwrap().unwrap();
     let slug = |s: &str| s.parse::<OrgSlug>().unwrap();
-    let not_found = |result: Result<_, kubewise_backend::Error>| matches!(result, Err(kubewise_backend::Error::NotFound));
+    let not_found =
+        |result: Result<_, kubewise_backend::Error>| matches!(result, Err(kubewise_backend::Error::NotFound));
     assert!(not_found(web.organisation::<ManageClusters>(&actor, &slug("two")).await.map(drop)));
     assert!(not_found(web.organisation::<ManageClusters>(&actor, &slug("nowhere")).await.map(drop)));
     // Another's cluster under one's own organisation's address.

@@ -150,10 +150,12 @@ impl fmt::Display for Problem {
             Self::TooShort { min } => write!(f, "is too short: at least {min} characters."),
             Self::NotText => f.write_str("holds line breaks or control characters."),
             Self::NotAnAddress => f.write_str("is not an address like name@example.com."),
-            Self::NotAName => {
-                f.write_str("may hold lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit.")
+            Self::NotAName => f.write_str(
+                "may hold lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit.",
+            ),
+            Self::TooWeak => {
+                f.write_str("can be guessed too easily. Add words that have nothing to do with each other.")
             }
-            Self::TooWeak => f.write_str("can be guessed too easily. Add words that have nothing to do with each other."),
             Self::Taken => f.write_str("is already in use."),
             Self::DoesNotMatch => f.write_str("does not match."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
@@ -186,7 +188,9 @@ impl server_fn::error::FromServerFnError for UiError {
     fn from_server_fn_error(value: server_fn::error::ServerFnErrorErr) -> Self {
         use server_fn::error::ServerFnErrorErr as E;
         match value {
-            E::Args(_) | E::MissingArg(_) => Self::Invalid(vec![FieldError { field: Field::Query, problem: Problem::NotUnderstood }]),
+            E::Args(_) | E::MissingArg(_) => {
+                Self::Invalid(vec![FieldError { field: Field::Query, problem: Problem::NotUnderstood }])
+            }
             E::Request(_) | E::Deserialization(_) => Self::Transport,
             _ => Self::Internal,
         }

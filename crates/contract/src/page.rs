@@ -46,6 +46,10 @@ pub struct ListQuery {
 impl ListQuery {
     /// True when no filter is set (the position does not count).
     pub fn is_unfiltered(&self) -> bool {
-        self.kind.is_none() && self.namespace.is_none() && self.q.is_none() && self.app.is_none() && self.image.is_none()
+        self.kind.is_none()
+            && self.namespace.is_none()
+            && self.q.is_none()
+            && self.app.is_none()
+            && self.image.is_none()
     }
 }

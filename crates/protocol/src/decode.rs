@@ -41,7 +41,9 @@ pub enum Operation {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// The agent speaks a version that this server no longer (or does not yet) understands.
-    #[error("this server speaks ingest protocol {PROTOCOL_VERSION}, the agent speaks {0}; use an agent of the server's own version")]
+    #[error(
+        "this server speaks ingest protocol {PROTOCOL_VERSION}, the agent speaks {0}; use an agent of the server's own version"
+    )]
     Version(u32),
     /// More than [`Limits`] allow.
     #[error("line {line}: {what}")]
@@ -157,8 +159,14 @@ impl<R: Read> Decoder<R> {
         self.header = serde_json::from_slice(&self.buffer).map_err(|e| self.not_json(&e))?;
         let header = &self.header;
         let short = |s: &str, max: usize| s.len() <= max && !s.chars().any(char::is_control);
-        if !short(&header.agent_version, 64) || !short(&header.kubernetes_version, 64) || !short(&header.cluster_uid, 64) {
-            return Err(malformed(1, "agent_version, kubernetes_version and cluster_uid are at most 64 characters".to_owned()));
+        if !short(&header.agent_version, 64)
+            || !short(&header.kubernetes_version, 64)
+            || !short(&header.cluster_uid, 64)
+        {
+            return Err(malformed(
+                1,
+                "agent_version, kubernetes_version and cluster_uid are at most 64 characters".to_owned(),
+            ));
         }
         if header.unreadable.len() > 256 || header.unreadable.iter().any(|u| !short(&u.kind, 320)) {
             return Err(malformed(1, "unreadable lists at most 256 kinds".to_owned()));
@@ -183,15 +191,23 @@ impl<R: Read> Decoder<R> {
             self.buffer.pop();
         } else if read as u64 == limit {
             let mib = self.limits.line_bytes >> 20;
-            return Err(self.too_large(format!("longer than {mib} MiB, more than Kubernetes itself stores of one object")));
+            return Err(
+                self.too_large(format!("longer than {mib} MiB, more than Kubernetes itself stores of one object"))
+            );
         }
         Ok(read > 0)
     }
 
     fn broken(&self, error: &io::Error) -> DecodeError {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => malformed(self.line, "the batch ends in the middle of a zstd frame".to_owned()),
-            io::ErrorKind::Other | io::ErrorKind::InvalidData => malformed(self.line, format!("not a zstd frame: {error}")),
+            io::ErrorKind::UnexpectedEof => {
+                malformed(self.line, "the batch ends in the middle of a zstd frame".to_owned())
+            }
+            io::ErrorKind::Other | io::ErrorKind::InvalidData => {
+                malformed(self.line, format!("not a zstd frame: {error}"))
+            }
+            // What the reader of the body says when it is larger than the server takes.
+            io::ErrorKind::FileTooLarge => self.too_large("the compressed batch is too large; send several".to_owned()),
             _ => DecodeError::Disconnected,
         }
     }

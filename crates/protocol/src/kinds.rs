@@ -34,11 +34,23 @@ pub fn group_kind(group: &str, kind: &str) -> String {
     if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
 }
 
-const fn kind(group: &'static str, version: &'static str, plural: &'static str, kind: &'static str, namespaced: bool) -> WatchedKind {
+const fn kind(
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    kind: &'static str,
+    namespaced: bool,
+) -> WatchedKind {
     WatchedKind { group, version, plural, kind, namespaced, builtin: true }
 }
 
-const fn addon(group: &'static str, version: &'static str, plural: &'static str, kind: &'static str, namespaced: bool) -> WatchedKind {
+const fn addon(
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    kind: &'static str,
+    namespaced: bool,
+) -> WatchedKind {
     WatchedKind { group, version, plural, kind, namespaced, builtin: false }
 }
 
@@ -56,8 +68,20 @@ pub const KINDS: &[WatchedKind] = &[
     kind("", "v1", "services", "Service", true),
     kind("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false),
     kind("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false),
-    kind("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", false),
-    kind("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false),
+    kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+        false,
+    ),
+    kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        false,
+    ),
     kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false),
     kind("apiregistration.k8s.io", "v1", "apiservices", "APIService", false),
     kind("apps", "v1", "daemonsets", "DaemonSet", true),

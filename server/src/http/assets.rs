@@ -14,9 +14,8 @@ use tower_http::services::ServeDir;
 
 /// `/pkg` and `/fonts`. The few files at the top (the icon) are served by the pages' fallback.
 pub(super) fn routes(options: &LeptosOptions) -> Router {
-    let files = |folder: &str| {
-        ServeDir::new(format!("{}/{folder}", options.site_root)).precompressed_br().precompressed_gzip()
-    };
+    let files =
+        |folder: &str| ServeDir::new(format!("{}/{folder}", options.site_root)).precompressed_br().precompressed_gzip();
     Router::new()
         .nest_service(&format!("/{}", options.site_pkg_dir), files(&options.site_pkg_dir))
         .layer(from_fn(keep_for_ever))
@@ -37,7 +36,8 @@ async fn by_etag(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let mut response = next.run(request).await;
     let headers = response.headers();
-    let (Some(modified), Some(length)) = (headers.get(header::LAST_MODIFIED), headers.get(header::CONTENT_LENGTH)) else {
+    let (Some(modified), Some(length)) = (headers.get(header::LAST_MODIFIED), headers.get(header::CONTENT_LENGTH))
+    else {
         return response;
     };
     let digest = Sha256::new().chain_update(modified.as_bytes()).chain_update(length.as_bytes()).finalize();

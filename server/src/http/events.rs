@@ -12,9 +12,7 @@ use axum::{
 use futures::{Stream, stream};
 use http::StatusCode;
 use kubewise_backend::{
-    Actor, Authorized, Change, Error, Organisation, Web,
-    permission::ViewInventory,
-    session::USER_ID,
+    Actor, Authorized, Change, Error, Organisation, Web, permission::ViewInventory, session::USER_ID,
 };
 use kubewise_contract::{OrgId, OrgSlug, UserId};
 use tokio::sync::broadcast::{Receiver, error::RecvError};

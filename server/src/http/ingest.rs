@@ -87,7 +87,8 @@ async fn accept(state: &State, headers: &HeaderMap, body: Body) -> Result<SyncAn
     let busy = || Refusal::new(ErrorCode::Busy, "the server is busy; send the same batch again after Retry-After");
     let _admitted = state.admitted.try_acquire().map_err(|_| busy())?;
     let token = bearer(headers).ok_or_else(unauthorized)?;
-    let agent = state.ingest.authenticate(&token).await.map_err(|error| fault(&error.into()))?.ok_or_else(unauthorized)?;
+    let agent =
+        state.ingest.authenticate(&token).await.map_err(|error| fault(&error.into()))?.ok_or_else(unauthorized)?;
     media_type(headers)?;
     if content_length(headers).is_some_and(|length| length > BODY_BYTES) {
         return Err(too_large());
@@ -98,7 +99,9 @@ async fn accept(state: &State, headers: &HeaderMap, body: Body) -> Result<SyncAn
         state.ingest.sync(agent, reader).await.map_err(|refused| refuse(&refused))
     };
     let result = tokio::time::timeout(WHOLE, work).await;
-    result.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Busy, "the batch took too long; send the same again, or smaller ones")))
+    result.unwrap_or_else(|_| {
+        Err(Refusal::new(ErrorCode::Busy, "the batch took too long; send the same again, or smaller ones"))
+    })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {
@@ -116,9 +119,10 @@ fn unauthorized() -> Refusal {
 
 fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let is = |name, wanted: &str| {
-        headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|v| {
-            v.split(';').next().is_some_and(|v| v.trim().eq_ignore_ascii_case(wanted))
-        })
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|v| v.split(';').next().is_some_and(|v| v.trim().eq_ignore_ascii_case(wanted)))
     };
     if is(header::CONTENT_TYPE, CONTENT_TYPE) && is(header::CONTENT_ENCODING, CONTENT_ENCODING) {
         return Ok(());
@@ -134,7 +138,10 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn too_large() -> Refusal {
-    Refusal::new(ErrorCode::TooLarge, format!("a batch may have at most {} MiB compressed; send several", BODY_BYTES >> 20))
+    Refusal::new(
+        ErrorCode::TooLarge,
+        format!("a batch may have at most {} MiB compressed; send several", BODY_BYTES >> 20),
+    )
 }
 
 /// The body's bytes: not more than allowed, and not slower.
@@ -142,9 +149,7 @@ fn bounded(body: Body) -> Pin<Box<dyn Stream<Item = io::Result<bytes::Bytes>> + 
     let mut left = BODY_BYTES;
     let limited = body.into_data_stream().map_err(io::Error::other).map(move |chunk| {
         let chunk = chunk.map_err(|_| io::Error::from(io::ErrorKind::ConnectionAborted))?;
-        left = left
-            .checked_sub(chunk.len() as u64)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        left = left.checked_sub(chunk.len() as u64).ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
         Ok(chunk)
     });
     let timed = tokio_stream::StreamExt::timeout(limited, QUIET);
@@ -176,5 +181,8 @@ fn fault(refused: &Refused) -> Refusal {
     } else {
         tracing::error!(error = %refused, "ingest failed");
     }
-    Refusal::new(ErrorCode::Unavailable, "the server cannot store the batch right now; send the same again, later each time")
+    Refusal::new(
+        ErrorCode::Unavailable,
+        "the server cannot store the batch right now; send the same again, later each time",
+    )
 }

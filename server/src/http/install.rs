@@ -9,5 +9,8 @@ const SERVER: &str = "__KUBEWISE_SERVER__";
 
 /// `GET /install/agent.yaml`
 pub(super) async fn agent_yaml(State(public_url): State<String>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/yaml; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], MANIFEST.replace(SERVER, &public_url))
+    (
+        [(header::CONTENT_TYPE, "application/yaml; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")],
+        MANIFEST.replace(SERVER, &public_url),
+    )
 }

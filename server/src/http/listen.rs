@@ -105,7 +105,9 @@ async fn reload(config: RustlsConfig, files: TlsFiles) {
                 tracing::info!("the TLS certificate was read again");
             }
             // Certificate and key may be written one after the other: tried again until they go together.
-            Err(error) => tracing::warn!(error = %format!("{error:#}"), "the changed TLS certificate cannot be used; the one before stays"),
+            Err(error) => {
+                tracing::warn!(error = %format!("{error:#}"), "the changed TLS certificate cannot be used; the one before stays")
+            }
         }
     }
 }

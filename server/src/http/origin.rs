@@ -22,16 +22,18 @@ pub(super) fn layer(
     (Request,),
 > {
     let own: Arc<str> = public_url.to_ascii_lowercase().into();
-    axum::middleware::from_fn(move |request: Request, next: Next| -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
-        let own = Arc::clone(&own);
-        Box::pin(async move {
-            if is_safe(request.method()) || is_own(request.headers(), &own) {
-                next.run(request).await
-            } else {
-                refuse()
-            }
-        })
-    })
+    axum::middleware::from_fn(
+        move |request: Request, next: Next| -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
+            let own = Arc::clone(&own);
+            Box::pin(async move {
+                if is_safe(request.method()) || is_own(request.headers(), &own) {
+                    next.run(request).await
+                } else {
+                    refuse()
+                }
+            })
+        },
+    )
 }
 
 const fn is_safe(method: &Method) -> bool {

@@ -13,7 +13,9 @@ use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_ro
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    limit::RequestBodyLimitLayer,
     request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
 };
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
@@ -60,9 +62,12 @@ pub fn router(parts: Parts) -> Router {
     let https = parts.public_url.starts_with("https://");
     let mut router = Router::new().route("/healthz", get(health::healthz));
     if let Some(ingest) = parts.ingest.clone() {
-        router = router
-            .route(SYNC_PATH, post(ingest::sync).layer(DefaultBodyLimit::disable()).with_state(ingest::State::new(ingest)))
-            .route("/install/agent.yaml", get(install::agent_yaml).with_state(parts.public_url.clone()));
+        let sync = post(ingest::sync).layer(DefaultBodyLimit::disable()).with_state(ingest::State::new(ingest));
+        router = router.route(SYNC_PATH, sync);
+    }
+    if parts.web.is_some() || parts.ingest.is_some() {
+        let manifest = get(install::agent_yaml).with_state(parts.public_url.clone());
+        router = router.route("/install/agent.yaml", manifest);
     }
     if let Some(web) = parts.web.clone() {
         router = router.merge(web_router(&parts, web, https));
@@ -94,7 +99,8 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
-    let state = WebState { web, live: parts.live.clone(), stopping: parts.stopping.clone(), leptos: parts.leptos.clone() };
+    let state =
+        WebState { web, live: parts.live.clone(), stopping: parts.stopping.clone(), leptos: parts.leptos.clone() };
     let pages = Router::new()
         .leptos_routes_with_context(&state, generate_route_list(App), context.clone(), {
             let leptos = parts.leptos.clone();

@@ -15,25 +15,30 @@ pub(super) fn headers(
     (),
     (Request,),
 > {
-    axum::middleware::from_fn(move |request: Request, next: Next| -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
-        Box::pin(async move {
-            let mut response = next.run(request).await;
-            let headers = response.headers_mut();
-            let mut set = |name: HeaderName, value: &'static str| {
-                headers.entry(name).or_insert(HeaderValue::from_static(value));
-            };
-            set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
-            set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-            set(header::X_FRAME_OPTIONS, "DENY");
-            set(header::REFERRER_POLICY, "same-origin");
-            set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
-            set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-            set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-            if https {
-                // Two years, as hstspreload.org asks for.
-                set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
-            }
-            response
-        })
-    })
+    axum::middleware::from_fn(
+        move |request: Request, next: Next| -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
+            Box::pin(async move {
+                let mut response = next.run(request).await;
+                let headers = response.headers_mut();
+                let mut set = |name: HeaderName, value: &'static str| {
+                    headers.entry(name).or_insert(HeaderValue::from_static(value));
+                };
+                set(
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+                );
+                set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+                set(header::X_FRAME_OPTIONS, "DENY");
+                set(header::REFERRER_POLICY, "same-origin");
+                set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+                set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+                set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+                if https {
+                    // Two years, as hstspreload.org asks for.
+                    set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
+                }
+                response
+            })
+        },
+    )
 }

@@ -71,7 +71,10 @@ impl Embedded {
         let sockets = folder.join("run");
         let longest = sockets.join(format!(".s.PGSQL.{PORT}"));
         if longest.as_os_str().len() > SOCKET_PATH_MAX {
-            bail!("the path {} is too long for a unix socket; set KUBEWISE_DATA_DIR to a shorter one", longest.display());
+            bail!(
+                "the path {} is too long for a unix socket; set KUBEWISE_DATA_DIR to a shorter one",
+                longest.display()
+            );
         }
         let passwords = passwords(&data_dir.join("postgres-passwords.json"))?;
         let embedded = Self { binaries, folder, sockets, passwords, user, lock, data_dir };
@@ -272,7 +275,8 @@ fn passwords(path: &Path) -> Result<BTreeMap<String, String>> {
         Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| path.display().to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let world = World::system();
-            let logins = [SUPERUSER, Part::Owner.login(), Part::Web.login(), Part::Ingest.login(), Part::Worker.login()];
+            let logins =
+                [SUPERUSER, Part::Owner.login(), Part::Web.login(), Part::Ingest.login(), Part::Worker.login()];
             let passwords: BTreeMap<String, String> =
                 logins.into_iter().map(|login| (login.to_owned(), hex::encode(world.random::<24>()))).collect();
             write_private(path, &serde_json::to_vec(&passwords)?)?;

@@ -28,7 +28,9 @@ impl Unprivileged {
                 return Ok(Some(user));
             }
         }
-        bail!("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody. Start kubewise-server as another user")
+        bail!(
+            "PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody. Start kubewise-server as another user"
+        )
     }
 
     fn named(name: &str) -> Result<Option<Self>> {

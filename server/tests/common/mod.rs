@@ -80,8 +80,7 @@ impl TestServer {
         let made = self.web.sign_up(request).await.unwrap();
         let actor = self.web.actor(made.user).await.unwrap().unwrap();
         let organisation = self.web.organisation::<ManageClusters>(&actor, &made.slug).await.unwrap();
-        let (cluster, token) =
-            self.web.add_cluster(&organisation, &ClusterName::parse("prod").unwrap()).await.unwrap();
+        let (cluster, token) = self.web.add_cluster(&organisation, &ClusterName::parse("prod").unwrap()).await.unwrap();
         let token = token.expose_secret().to_owned();
         Tenant { user: made.user, email, slug: made.slug, cluster, token }
     }
@@ -168,11 +167,8 @@ impl Browser {
         origin: Option<&str>,
         accept: &str,
     ) -> Response {
-        let body: String = form
-            .iter()
-            .map(|(k, v)| format!("{}={}", percent(k), percent(v)))
-            .collect::<Vec<_>>()
-            .join("&");
+        let body: String =
+            form.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v))).collect::<Vec<_>>().join("&");
         let mut request = self
             .client
             .post(format!("{}{path}", self.url))

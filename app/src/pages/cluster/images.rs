@@ -28,7 +28,7 @@ fn show(here: Here, listing: Listing<ImageRow>) -> AnyView {
     let head = view! {
         <tr>
             <th scope="col">"Image"</th><th scope="col">"Tag"</th><th scope="col" class="num">"Workloads"</th>
-            <th scope="col" class="hide-s">"Namespaces"</th>
+            <th scope="col" class="num hide-s">"Pods"</th><th scope="col" class="hide-s">"Namespaces"</th>
         </tr>
     };
     let offers = Offers { text: "images", kinds: Vec::new(), namespaces: listing.namespaces };
@@ -36,8 +36,8 @@ fn show(here: Here, listing: Listing<ImageRow>) -> AnyView {
 }
 
 fn row(place: &ClusterPlace, image: ImageRow) -> AnyView {
-    let query = ListQuery { image: Some(image.repository.clone()), ..ListQuery::default() };
-    let label = format!("{}, {}", image.repository, count(image.workloads, "workload"));
+    let query = ListQuery { image: Some(image.reference.clone()), ..ListQuery::default() };
+    let label = format!("{}, {}", image.reference, count(image.workloads, "workload"));
     // Twelve digits of a digest tell images apart; the rest is on hover.
     let digest = image.digest.map(|digest| {
         let short: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
@@ -52,6 +52,7 @@ fn row(place: &ClusterPlace, image: ImageRow) -> AnyView {
             <td><a class="row-link first mono" href=list_href(&place.href("/workloads"), &query) aria-label=label>{image.repository.clone()}</a>{digest}</td>
             <td><div class="tags">{tag}{moves}</div></td>
             <td class="num">{number(image.workloads)}</td>
+            <td class="num hide-s">{number(image.pods)}</td>
             <td class="hide-s">{image.namespaces.join(", ")}</td>
         </tr>
     }

@@ -50,7 +50,10 @@ fn said<'a>(value: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
 
 impl ApplicationLabels<'_> {
     /// The application's name and where it comes from; none when nothing names one.
-    pub(super) fn application<'b>(&'b self, annotations: &'b ApplicationAnnotations<'_>) -> Option<(&'b str, AppSource)> {
+    pub(super) fn application<'b>(
+        &'b self,
+        annotations: &'b ApplicationAnnotations<'_>,
+    ) -> Option<(&'b str, AppSource)> {
         // The rest of an Argo CD tracking id is the object's own group, kind, namespace and name.
         let tracked = said(annotations.argo_tracking.as_ref()).and_then(|id| id.split(':').next());
         if let Some(name) = tracked.filter(|name| !name.is_empty()).or_else(|| said(self.argo_instance.as_ref())) {
@@ -94,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_most_telling_source_names_the_application() {
-        let helm = r#"{"helm.sh/chart":"shop-1.2.3","app.kubernetes.io/instance":"shop","app.kubernetes.io/name":"web"}"#;
+        let helm =
+            r#"{"helm.sh/chart":"shop-1.2.3","app.kubernetes.io/instance":"shop","app.kubernetes.io/name":"web"}"#;
         assert_eq!(application(helm, "{}"), Some(("shop".to_owned(), AppSource::Helm)));
         let argo = r#"{"argocd.argoproj.io/tracking-id":"checkout:apps/Deployment:shop/web"}"#;
         assert_eq!(application(helm, argo), Some(("checkout".to_owned(), AppSource::ArgoCd)));

@@ -303,7 +303,11 @@ pub(super) async fn figures(tx: &mut PgConnection, agent: Agent) -> Result<(), R
 
 /// How many objects the cluster holds.
 pub(super) async fn held(tx: &mut PgConnection, agent: Agent) -> Result<i64, Refused> {
-    Ok(sqlx::query_scalar!("SELECT resources FROM clusters WHERE org_id = $1 AND id = $2", agent.org.0, agent.cluster.0)
-        .fetch_one(tx)
-        .await?)
+    Ok(sqlx::query_scalar!(
+        "SELECT resources FROM clusters WHERE org_id = $1 AND id = $2",
+        agent.org.0,
+        agent.cluster.0
+    )
+    .fetch_one(tx)
+    .await?)
 }

@@ -61,9 +61,14 @@ pub(super) async fn apply(
     }
 
     if !gone.is_empty() {
-        sqlx::query!("DELETE FROM resources WHERE org_id = $1 AND cluster_id = $2 AND uid = ANY ($3)", org, cluster, &gone)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query!(
+            "DELETE FROM resources WHERE org_id = $1 AND cluster_id = $2 AND uid = ANY ($3)",
+            org,
+            cluster,
+            &gone
+        )
+        .execute(&mut *tx)
+        .await?;
     }
     if changed.is_empty() {
         return Ok(());

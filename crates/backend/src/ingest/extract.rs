@@ -176,7 +176,11 @@ pub(super) fn extract(json: &RawValue) -> Result<Record, Unfit> {
     let pod: PodSpec<'_> = match kind.as_str() {
         "Pod" => parse(object.spec),
         "CronJob.batch" => parse::<CronJobSpec<'_>>(object.spec).job_template.spec.template.spec,
-        "Deployment.apps" | "StatefulSet.apps" | "DaemonSet.apps" | "ReplicaSet.apps" | "Job.batch"
+        "Deployment.apps"
+        | "StatefulSet.apps"
+        | "DaemonSet.apps"
+        | "ReplicaSet.apps"
+        | "Job.batch"
         | "ReplicationController" => parse::<Templated<'_>>(object.spec).template.spec,
         _ => PodSpec::default(),
     };

@@ -14,7 +14,7 @@ mod sync;
 use std::time::Duration;
 
 pub use application::ApplicationLabels;
-pub use extract::{NodeInfo, NamespaceInfo};
+pub use extract::{NamespaceInfo, NodeInfo};
 pub use image::ImageReference;
 pub use read::{Chunk, Item, read};
 pub use record::{Record, Unfit};

@@ -134,12 +134,10 @@ impl Ingest {
         let mut tx = database::tenant_tx(&self.pool, agent.org).await?;
         // One batch of a cluster at a time, in every server process: released with the transaction.
         let (high, low) = cluster.as_u64_pair();
-        let locked = sqlx::query_scalar!(
-            r#"SELECT pg_try_advisory_xact_lock($1) AS "locked!""#,
-            (high ^ low).cast_signed()
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        let locked =
+            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "locked!""#, (high ^ low).cast_signed())
+                .fetch_one(&mut *tx)
+                .await?;
         if !locked {
             return Err(Refused::Busy);
         }

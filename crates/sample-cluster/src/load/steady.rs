@@ -33,7 +33,8 @@ pub(super) async fn run(delivery: &Delivery, conversations: Vec<Conversation>, l
         .enumerate()
         .map(|(index, conversation)| {
             // A cluster's part of the way from 0 to 1.
-            let phase = f64::from(u32::try_from(index).unwrap_or(u32::MAX)) / f64::from(u32::try_from(clusters).unwrap_or(u32::MAX));
+            let phase = f64::from(u32::try_from(index).unwrap_or(u32::MAX))
+                / f64::from(u32::try_from(clusters).unwrap_or(u32::MAX));
             live(delivery, conversation, started, phase, length)
         })
         .collect();
