@@ -1,12 +1,12 @@
 //! Signing up, in and out, and who is looking.
 
 use kubewise_contract::{UiError, Viewer};
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::prelude::*;
 
-use super::Frame;
+use super::{Frame, read::Read};
 
 /// The person who looks, if somebody is signed in.
-#[server(name = GetHome, prefix = "/api", endpoint = "home", input = Json)]
+#[server(name = GetHome, prefix = "/api", endpoint = "home", protocol = Read)]
 pub(crate) async fn home() -> Result<Option<Viewer>, UiError> {
     use crate::server::{Refusal, answer, who};
     answer(async {
@@ -20,7 +20,7 @@ pub(crate) async fn home() -> Result<Option<Viewer>, UiError> {
 }
 
 /// What surrounds every page of an organisation.
-#[server(name = GetFrame, prefix = "/api", endpoint = "frame", input = Json)]
+#[server(name = GetFrame, prefix = "/api", endpoint = "frame", protocol = Read)]
 pub(crate) async fn frame(org: String) -> Result<Frame, UiError> {
     use crate::server::{answer, who};
     answer(async {

@@ -1,12 +1,12 @@
 //! An organisation's clusters: seeing, adding, renaming, deleting them; their tokens.
 
 use kubewise_contract::{ClusterDetail, ClusterSummary, ListQuery, Overview, UiError};
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::prelude::*;
 
-use super::{At, Listing};
+use super::{At, Listing, read::Read};
 
 /// The organisation's first page.
-#[server(name = GetOverview, prefix = "/api", endpoint = "overview", input = Json)]
+#[server(name = GetOverview, prefix = "/api", endpoint = "overview", protocol = Read)]
 pub(crate) async fn overview(org: String) -> Result<At<Overview>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -21,7 +21,7 @@ pub(crate) async fn overview(org: String) -> Result<At<Overview>, UiError> {
 }
 
 /// The organisation's clusters.
-#[server(name = GetClusters, prefix = "/api", endpoint = "clusters", input = Json)]
+#[server(name = GetClusters, prefix = "/api", endpoint = "clusters", protocol = Read)]
 pub(crate) async fn clusters(org: String, query: ListQuery) -> Result<Listing<ClusterSummary>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -36,7 +36,7 @@ pub(crate) async fn clusters(org: String, query: ListQuery) -> Result<Listing<Cl
 }
 
 /// One cluster.
-#[server(name = GetCluster, prefix = "/api", endpoint = "cluster", input = Json)]
+#[server(name = GetCluster, prefix = "/api", endpoint = "cluster", protocol = Read)]
 pub(crate) async fn cluster_detail(org: String, cluster: String) -> Result<At<ClusterDetail>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -51,7 +51,7 @@ pub(crate) async fn cluster_detail(org: String, cluster: String) -> Result<At<Cl
 }
 
 /// Whether the person may manage clusters here: pages that are of no use to others ask before they show a form.
-#[server(name = GetMayManage, prefix = "/api", endpoint = "may_manage", input = Json)]
+#[server(name = GetMayManage, prefix = "/api", endpoint = "may_manage", protocol = Read)]
 pub(crate) async fn may_manage(org: String) -> Result<(), UiError> {
     use kubewise_backend::permission::ManageClusters;
 

@@ -1,12 +1,12 @@
 //! What the install page shows: the token, once, and how far the agent is.
 
 use kubewise_contract::{InstallInfo, UiError};
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::prelude::*;
 
-use super::InstallStatus;
+use super::{InstallStatus, read::Read};
 
 /// What is needed to install the agent. The token is in it the first time only.
-#[server(name = GetInstall, prefix = "/api", endpoint = "install", input = Json)]
+#[server(name = GetInstall, prefix = "/api", endpoint = "install", protocol = Read)]
 pub(crate) async fn install(org: String, cluster: String) -> Result<InstallInfo, UiError> {
     use kubewise_backend::permission::ManageClusters;
 
@@ -23,7 +23,7 @@ pub(crate) async fn install(org: String, cluster: String) -> Result<InstallInfo,
 }
 
 /// How far the installation is; asked again whenever the cluster changes.
-#[server(name = GetInstallStatus, prefix = "/api", endpoint = "install_status", input = Json)]
+#[server(name = GetInstallStatus, prefix = "/api", endpoint = "install_status", protocol = Read)]
 pub(crate) async fn install_status(org: String, cluster: String) -> Result<InstallStatus, UiError> {
     use kubewise_backend::permission::ManageClusters;
 

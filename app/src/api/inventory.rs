@@ -4,12 +4,12 @@ use kubewise_contract::{
     ApplicationRow, ImageRow, ListQuery, NamespaceRow, NodeRow, ResourceDetail, ResourceRow, SearchRow, UiError,
     WorkloadRow,
 };
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::prelude::*;
 
-use super::{At, Listing};
+use super::{At, Listing, read::Read};
 
 /// A cluster's applications.
-#[server(name = GetApplications, prefix = "/api", endpoint = "applications", input = Json)]
+#[server(name = GetApplications, prefix = "/api", endpoint = "applications", protocol = Read)]
 pub(crate) async fn applications(
     org: String,
     cluster: String,
@@ -28,7 +28,7 @@ pub(crate) async fn applications(
 }
 
 /// A cluster's workloads.
-#[server(name = GetWorkloads, prefix = "/api", endpoint = "workloads", input = Json)]
+#[server(name = GetWorkloads, prefix = "/api", endpoint = "workloads", protocol = Read)]
 pub(crate) async fn workloads(org: String, cluster: String, query: ListQuery) -> Result<Listing<WorkloadRow>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -43,7 +43,7 @@ pub(crate) async fn workloads(org: String, cluster: String, query: ListQuery) ->
 }
 
 /// The images that a cluster runs.
-#[server(name = GetImages, prefix = "/api", endpoint = "images", input = Json)]
+#[server(name = GetImages, prefix = "/api", endpoint = "images", protocol = Read)]
 pub(crate) async fn images(org: String, cluster: String, query: ListQuery) -> Result<Listing<ImageRow>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -58,7 +58,7 @@ pub(crate) async fn images(org: String, cluster: String, query: ListQuery) -> Re
 }
 
 /// A cluster's nodes.
-#[server(name = GetNodes, prefix = "/api", endpoint = "nodes", input = Json)]
+#[server(name = GetNodes, prefix = "/api", endpoint = "nodes", protocol = Read)]
 pub(crate) async fn nodes(org: String, cluster: String, query: ListQuery) -> Result<Listing<NodeRow>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -73,7 +73,7 @@ pub(crate) async fn nodes(org: String, cluster: String, query: ListQuery) -> Res
 }
 
 /// A cluster's namespaces.
-#[server(name = GetNamespaces, prefix = "/api", endpoint = "namespaces", input = Json)]
+#[server(name = GetNamespaces, prefix = "/api", endpoint = "namespaces", protocol = Read)]
 pub(crate) async fn namespaces(
     org: String,
     cluster: String,
@@ -92,7 +92,7 @@ pub(crate) async fn namespaces(
 }
 
 /// A cluster's objects of all kinds.
-#[server(name = GetResources, prefix = "/api", endpoint = "resources", input = Json)]
+#[server(name = GetResources, prefix = "/api", endpoint = "resources", protocol = Read)]
 pub(crate) async fn resources(org: String, cluster: String, query: ListQuery) -> Result<Listing<ResourceRow>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -107,7 +107,7 @@ pub(crate) async fn resources(org: String, cluster: String, query: ListQuery) ->
 }
 
 /// One object.
-#[server(name = GetResource, prefix = "/api", endpoint = "resource", input = Json)]
+#[server(name = GetResource, prefix = "/api", endpoint = "resource", protocol = Read)]
 pub(crate) async fn resource(org: String, cluster: String, uid: String) -> Result<At<ResourceDetail>, UiError> {
     use kubewise_backend::permission::ViewInventory;
 
@@ -123,7 +123,7 @@ pub(crate) async fn resource(org: String, cluster: String, uid: String) -> Resul
 }
 
 /// Objects of all the organisation's clusters; none as long as nothing is searched for.
-#[server(name = GetSearch, prefix = "/api", endpoint = "search", input = Json)]
+#[server(name = GetSearch, prefix = "/api", endpoint = "search", protocol = Read)]
 pub(crate) async fn search(org: String, query: ListQuery) -> Result<Listing<SearchRow>, UiError> {
     use kubewise_backend::permission::ViewInventory;
     use kubewise_contract::Page;

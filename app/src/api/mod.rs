@@ -1,11 +1,12 @@
 //! The server functions. Each body has four steps: who asks, what it is about (the lookup is the authorization), do it,
-//! answer. Reads take JSON; what a form sends takes what forms send, so that it works without JavaScript.
+//! answer. What reads speaks JSON; what a form sends takes what forms send, so that it works without JavaScript.
 
 mod account;
 mod answers;
 mod clusters;
 mod install;
 mod inventory;
+mod read;
 
 pub(crate) use account::{CreateAccount, LogIn, frame, home};
 pub(crate) use answers::{At, Frame, InstallStatus, Listing};

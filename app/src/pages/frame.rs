@@ -236,14 +236,13 @@ fn keep_keyboard_and_menus() {
         let keys = window_event_listener(ev::keydown, |event| {
             if event.key() == "Escape" {
                 close_menus(None);
-            } else if is_search_shortcut(&event) {
-                if let Some(find) =
+            } else if is_search_shortcut(&event)
+                && let Some(find) =
                     document().get_element_by_id("find").and_then(|e| e.dyn_into::<HtmlInputElement>().ok())
-                {
-                    event.prevent_default();
-                    let _ = find.focus();
-                    find.select();
-                }
+            {
+                event.prevent_default();
+                let _ = find.focus();
+                find.select();
             }
         });
         let clicks = window_event_listener(ev::click, |event| {
@@ -268,10 +267,10 @@ fn is_search_shortcut(event: &KeyboardEvent) -> bool {
 fn close_menus(inside: Option<&Node>) {
     let Ok(open) = document().query_selector_all("details.menu[open]") else { return };
     for menu in (0..open.length()).filter_map(|i| open.item(i)) {
-        if !menu.contains(inside) {
-            if let Some(menu) = menu.dyn_ref::<Element>() {
-                let _ = menu.remove_attribute("open");
-            }
+        if !menu.contains(inside)
+            && let Some(menu) = menu.dyn_ref::<Element>()
+        {
+            let _ = menu.remove_attribute("open");
         }
     }
 }

@@ -79,12 +79,18 @@ fn scalar(html: &mut String, value: &str) {
     let bare = value.trim_matches(['"', '\'']);
     let class = if bare == REMOVED {
         "x"
-    } else if matches!(value, "true" | "false" | "null" | "~" | "{}" | "[]") || value.parse::<f64>().is_ok() {
+    } else if matches!(value, "true" | "false" | "null" | "~" | "{}" | "[]") || is_number(value) {
         "n"
     } else {
         "s"
     };
     span(html, class, value);
+}
+
+fn is_number(value: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let whole = digits.split('.').next().unwrap_or_default();
+    !whole.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.matches('.').count() <= 1
 }
 
 fn span(html: &mut String, class: &str, text: &str) {

@@ -103,7 +103,7 @@ fn sentence(detail: &ClusterDetail, now: Signal<Timestamp>) -> AnyView {
     match summary.nodes - summary.nodes_ready {
         _ if summary.nodes == 0 => {}
         0 => what += ", all ready",
-        n => what += &format!(", {} not ready", number(n)),
+        n => what.extend([", ", &number(n), " not ready"]),
     }
     view! { {what}"; "{heard(summary, now)}"." }.into_any()
 }
