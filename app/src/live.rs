@@ -1,5 +1,6 @@
 //! Live updates: one stream of events per organisation, opened by the browser. An event says only that something
-//! changed; the page that is shown asks again for what it shows, at most once a second.
+//! changed; the page that is shown asks again for what it shows: at most once a second what is about one cluster, at most
+//! every five seconds what is about all of them, and not while nobody looks.
 
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crate::place::org_href;
 
 /// How long changes are gathered before the page asks again.
 const GATHER: Duration = Duration::from_secs(1);
+/// How long what runs in the clusters may have changed before a page about all of them asks again. Among thousands of
+/// clusters one always changes.
+const GATHER_ALL: Duration = Duration::from_secs(5);
 /// How long after a refused stream it is tried again. A dropped one is reopened by the browser itself.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -48,7 +52,19 @@ pub(crate) enum Interest {
 pub(crate) struct Live {
     stream: RwSignal<Stream>,
     changed: RwSignal<Changed>,
+    /// Grows some time after what runs in any cluster changed.
+    inventories: RwSignal<u32>,
+    /// What happened since the page last asked.
+    waiting: StoredValue<Waiting>,
     attempt: RwSignal<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: Vec<LiveEvent>,
+    /// Whether a page about one cluster, and one about all, will be told at the end of a timer.
+    soon: bool,
+    later: bool,
 }
 
 impl Live {
@@ -57,6 +73,8 @@ impl Live {
         Self {
             stream: RwSignal::new(Stream::Closed),
             changed: RwSignal::new(Changed::Nothing),
+            inventories: RwSignal::new(0),
+            waiting: StoredValue::new(Waiting::default()),
             attempt: RwSignal::new(0),
         }
     }
@@ -66,23 +84,25 @@ impl Live {
         self.stream.get()
     }
 
-    /// A number that grows whenever what a page shows may have changed. With a cluster: only when that one did.
+    /// Something that differs whenever what a page shows may have changed. With a cluster: only when that one did.
     pub(crate) fn version(
         self,
         interest: Interest,
         cluster: impl Fn() -> Option<String> + Send + Sync + 'static,
-    ) -> Memo<u32> {
-        Memo::new(move |version: Option<&u32>| {
+    ) -> Memo<(u32, u32)> {
+        Memo::new(move |version: Option<&(u32, u32)>| {
             let cluster = cluster();
+            let concerns = |event: &LiveEvent| match &cluster {
+                Some(id) => *id == event.cluster.to_string() && (interest == Interest::Status || event.inventory),
+                None => interest == Interest::Status && !event.inventory,
+            };
             let hit = self.changed.with(|changed| match changed {
                 Changed::Nothing => false,
                 Changed::Anything => true,
-                Changed::Clusters(events) => events.iter().any(|event| {
-                    (interest == Interest::Status || event.inventory)
-                        && cluster.as_ref().is_none_or(|id| *id == event.cluster.to_string())
-                }),
+                Changed::Clusters(events) => events.iter().any(concerns),
             });
-            version.copied().unwrap_or_default() + u32::from(hit)
+            let inventories = if cluster.is_none() { self.inventories.get() } else { 0 };
+            (version.map_or(0, |v| v.0) + u32::from(hit), inventories)
         })
     }
 
@@ -98,28 +118,61 @@ impl Live {
             let opened = Opened::new(self, &org);
             // Dropped, and with it closed, when this effect runs again or its page is left.
             StoredValue::new_local(opened);
+            let looked = window_event_listener_untyped("visibilitychange", move |_| self.look());
+            on_cleanup(move || looked.remove());
         });
     }
 
-    fn gather(self, waiting: StoredValue<Vec<LiveEvent>>, event: LiveEvent) {
-        let first = waiting.try_with_value(Vec::is_empty).unwrap_or(false);
-        let same = |known: &LiveEvent| known.cluster == event.cluster && known.inventory == event.inventory;
-        waiting.try_update_value(|events| {
-            if !events.iter().any(same) {
-                events.push(event.clone());
-            }
-        });
-        if first {
-            set_timeout(
-                move || {
-                    if let Some(events) = waiting.try_update_value(std::mem::take) {
-                        self.changed.try_set(Changed::Clusters(events));
-                    }
-                },
-                GATHER,
-            );
+    fn gather(self, event: LiveEvent) {
+        let inventory = event.inventory;
+        let (soon, later) = self
+            .waiting
+            .try_update_value(|waiting| {
+                if !waiting.events.contains(&event) {
+                    waiting.events.push(event);
+                }
+                let start = (!waiting.soon, inventory && !waiting.later);
+                waiting.soon = true;
+                waiting.later |= inventory;
+                start
+            })
+            .unwrap_or_default();
+        if soon {
+            set_timeout(move || self.tell_soon(), GATHER);
+        }
+        if later {
+            set_timeout(move || self.tell_later(), GATHER_ALL);
         }
     }
+
+    fn tell_soon(self) {
+        if !is_seen() {
+            return;
+        }
+        let events = self.waiting.try_update_value(|waiting| {
+            waiting.soon = false;
+            std::mem::take(&mut waiting.events)
+        });
+        if let Some(events) = events.filter(|events| !events.is_empty()) {
+            self.changed.try_set(Changed::Clusters(events));
+        }
+    }
+
+    fn tell_later(self) {
+        if is_seen() && self.waiting.try_update_value(|waiting| std::mem::take(&mut waiting.later)) == Some(true) {
+            self.inventories.try_update(|n| *n += 1);
+        }
+    }
+
+    /// What had to wait until somebody looked.
+    fn look(self) {
+        self.tell_soon();
+        self.tell_later();
+    }
+}
+
+fn is_seen() -> bool {
+    !document().hidden()
 }
 
 /// An open event source, with the closures it calls; closed when dropped.
@@ -133,12 +186,10 @@ struct Opened {
 impl Opened {
     fn new(live: Live, org: &str) -> Option<Self> {
         let source = EventSource::new(&org_href(org, "/events")).ok()?;
-        let waiting = StoredValue::new(Vec::new());
-
         let on_change = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
             let event = message.data().as_string().and_then(|data| serde_json::from_str::<LiveEvent>(&data).ok());
             if let Some(event) = event {
-                live.gather(waiting, event);
+                live.gather(event);
             }
         });
         let on_open = Closure::<dyn FnMut(Event)>::new(move |_| {

@@ -1,4 +1,5 @@
 //! Accounts, sessions and headers, over HTTP.
+#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod common;
 

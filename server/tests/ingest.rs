@@ -1,4 +1,5 @@
 //! The ingest protocol, over HTTP, as an agent and as somebody who means harm see it.
+#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod common;
 

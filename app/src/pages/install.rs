@@ -53,7 +53,7 @@ fn page(
         "kubectl create namespace kubewise\nkubectl -n kubewise create secret generic kubewise-agent \\\n  --from-literal=token={token}"
     );
     let helm = format!(
-        "helm install kubewise-agent deploy/helm/kubewise-agent \\\n  --namespace kubewise \\\n  --set server={} \\\n  --set existingSecret=kubewise-agent",
+        "helm install kubewise-agent deploy/helm/kubewise-agent \\\n  --namespace kubewise \\\n  --set server={}",
         info.server_url
     );
     let manifest = format!("kubectl apply -f {}/install/agent.yaml", info.server_url);
@@ -72,7 +72,7 @@ fn page(
         <Head
             title=format!("Install the agent in {}", info.name)
             crumbs
-            sentence="Two commands in a terminal that can reach the cluster. The agent only reads, and never secrets.".into_any()
+            sentence="Two steps in a terminal that can reach the cluster. The agent only reads, and never secrets.".into_any()
         />
         <div class="grid g21">
             <div class="card pad">

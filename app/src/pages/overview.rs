@@ -118,7 +118,7 @@ fn empty(org: &str, can_manage: bool) -> AnyView {
         <div class="card empty">
             <h2>"See what runs in your clusters"</h2>
             <p>
-                "Name a cluster, run two commands in it, and its applications, workloads, images and nodes appear here within \
+                "Name a cluster, run a few commands in it, and its applications, workloads, images and nodes appear here within \
                  a minute. The agent only reads, and it has no right to read secrets."
             </p>
             <div class="act">{act}</div>

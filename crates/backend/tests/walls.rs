@@ -1,4 +1,5 @@
 //! The second wall: what each login may do when the first wall, the types, is not in the way.
+#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use kubewise_backend::{SignUp, Web, World, database::Part, permission::ManageClusters, testing::TestDatabase};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
@@ -59,7 +60,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
     }
 }
 
-/// insufficient_privilege
+/// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
 const TENANT_TABLES: [&str; 13] = [

@@ -34,7 +34,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct LoadArgs {
-    /// The server's address, like http://127.0.0.1:3000
+    /// The server's address, like `http://127.0.0.1:3000`
     #[arg(long, value_name = "URL")]
     server: Uri,
     /// A file with an agent's token on each line

@@ -1,5 +1,5 @@
 //! Static files: those with a hash of their content in their name are kept for ever, others are asked for again by
-//! their ETag. Compressed when they were built, not when they are served.
+//! their `ETag`. Compressed when they were built, not when they are served.
 
 use axum::{
     Router,

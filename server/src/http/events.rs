@@ -21,7 +21,7 @@ use tower_sessions::Session;
 use super::router::WebState;
 
 /// How often somebody who only listens is checked to still be a member, and signed in.
-const CHECK_EVERY: Duration = Duration::from_secs(60);
+const CHECK_EVERY: Duration = Duration::from_mins(1);
 
 struct Listening {
     org: OrgId,

@@ -24,7 +24,7 @@ const WAITING: usize = 512;
 /// A client that sends nothing for so long has hung up.
 const QUIET: Duration = Duration::from_secs(15);
 /// A batch must be through in this time: it holds a transaction open.
-const WHOLE: Duration = Duration::from_secs(120);
+const WHOLE: Duration = Duration::from_mins(2);
 /// When to come back.
 const RETRY_AFTER: u64 = 2;
 

@@ -106,7 +106,8 @@ async fn reload(config: RustlsConfig, files: TlsFiles) {
             }
             // Certificate and key may be written one after the other: tried again until they go together.
             Err(error) => {
-                tracing::warn!(error = %format!("{error:#}"), "the changed TLS certificate cannot be used; the one before stays")
+                let error = format!("{error:#}");
+                tracing::warn!(error, "the changed TLS certificate cannot be used; the one before stays");
             }
         }
     }

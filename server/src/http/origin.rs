@@ -7,33 +7,28 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    middleware::Next,
+    middleware::{FromFnLayer, Next, from_fn},
     response::{IntoResponse, Response},
 };
+use futures::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, header};
 use kubewise_contract::UiError;
 
 /// The layer. `public_url` is the only origin that is let in.
 pub(super) fn layer(
     public_url: String,
-) -> axum::middleware::FromFnLayer<
-    impl Fn(Request, Next) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> + Clone,
-    (),
-    (Request,),
-> {
+) -> FromFnLayer<impl Fn(Request, Next) -> BoxFuture<'static, Response> + Clone, (), (Request,)> {
     let own: Arc<str> = public_url.to_ascii_lowercase().into();
-    axum::middleware::from_fn(
-        move |request: Request, next: Next| -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
-            let own = Arc::clone(&own);
-            Box::pin(async move {
-                if is_safe(request.method()) || is_own(request.headers(), &own) {
-                    next.run(request).await
-                } else {
-                    refuse()
-                }
-            })
-        },
-    )
+    from_fn(move |request: Request, next: Next| -> BoxFuture<'static, Response> {
+        let own = Arc::clone(&own);
+        Box::pin(async move {
+            if is_safe(request.method()) || is_own(request.headers(), &own) {
+                next.run(request).await
+            } else {
+                refuse()
+            }
+        })
+    })
 }
 
 const fn is_safe(method: &Method) -> bool {

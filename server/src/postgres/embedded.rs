@@ -28,7 +28,7 @@ const DATABASE: &str = "kubewise";
 /// Names the socket's file only: nothing listens on the network.
 const PORT: u16 = 5432;
 
-/// Longest path of a unix socket on Linux: sockaddr_un's sun_path less its ending NUL.
+/// Longest path of a unix socket on Linux: `sun_path` of `sockaddr_un` less its ending NUL.
 const SOCKET_PATH_MAX: usize = 107;
 
 /// The running instance.
@@ -122,7 +122,10 @@ impl Embedded {
 
     fn url(&self, login: &str, database: &str) -> SecretString {
         let password = self.passwords.get(login).map(String::as_str).unwrap_or_default();
-        let host: String = self.sockets.as_os_str().as_encoded_bytes().iter().map(|b| format!("%{b:02X}")).collect();
+        let host: String = {
+            let bytes = self.sockets.as_os_str().as_encoded_bytes().iter();
+            bytes.fold(String::new(), |host, b| host + &format!("%{b:02X}"))
+        };
         format!("postgres://{login}:{password}@{host}:{PORT}/{database}").into()
     }
 

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-pub struct TestServer {
-    pub url: String,
-    pub database: TestDatabase,
-    pub web: Web,
+pub(crate) struct TestServer {
+    pub(crate) url: String,
+    pub(crate) database: TestDatabase,
+    pub(crate) web: Web,
     stop: watch::Sender<bool>,
 }
 
@@ -29,20 +29,20 @@ impl Drop for TestServer {
     }
 }
 
-pub struct Tenant {
-    pub user: UserId,
-    pub email: String,
-    pub slug: OrgSlug,
-    pub cluster: ClusterId,
-    pub token: String,
+pub(crate) struct Tenant {
+    pub(crate) user: UserId,
+    pub(crate) email: String,
+    pub(crate) slug: OrgSlug,
+    pub(crate) cluster: ClusterId,
+    pub(crate) token: String,
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(World::system()).await
     }
 
-    pub async fn start_with(world: World) -> Self {
+    pub(crate) async fn start_with(world: World) -> Self {
         // A second test of the same process finds it installed.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let database = TestDatabase::new().await;
@@ -69,7 +69,7 @@ impl TestServer {
     }
 
     /// A person, their organisation, a cluster and its token.
-    pub async fn tenant(&self, name: &str) -> Tenant {
+    pub(crate) async fn tenant(&self, name: &str) -> Tenant {
         let email = format!("{name}@example.com");
         let request = SignUp {
             name: PersonName::parse("Maya Duran").unwrap(),
@@ -86,12 +86,12 @@ impl TestServer {
     }
 
     /// A browser that keeps cookies and follows no redirect.
-    pub fn browser(&self) -> Browser {
+    pub(crate) fn browser(&self) -> Browser {
         Browser { client: client(), url: self.url.clone(), cookie: None }
     }
 
     /// Sends a batch.
-    pub async fn send(&self, token: &str, body: Vec<u8>) -> Response {
+    pub(crate) async fn send(&self, token: &str, body: Vec<u8>) -> Response {
         client()
             .post(format!("{}{SYNC_PATH}", self.url))
             .bearer_auth(token)
@@ -104,7 +104,7 @@ impl TestServer {
     }
 
     /// Sends a batch that must be accepted; its totals.
-    pub async fn accepted(&self, token: &str, body: Vec<u8>) -> BTreeMap<String, u64> {
+    pub(crate) async fn accepted(&self, token: &str, body: Vec<u8>) -> BTreeMap<String, u64> {
         let response = self.send(token, body).await;
         let status = response.status();
         let text = response.text().await.unwrap();
@@ -113,7 +113,7 @@ impl TestServer {
     }
 
     /// Sends a batch that must be refused; the sentence.
-    pub async fn refused(&self, token: &str, body: Vec<u8>, expected: u16) -> String {
+    pub(crate) async fn refused(&self, token: &str, body: Vec<u8>, expected: u16) -> String {
         let response = self.send(token, body).await;
         let status = response.status();
         let text = response.text().await.unwrap();
@@ -125,7 +125,7 @@ impl TestServer {
     }
 
     /// What is stored, seen from behind the walls: names by kind.
-    pub async fn stored(&self) -> Vec<String> {
+    pub(crate) async fn stored(&self) -> Vec<String> {
         sqlx::query_scalar("SELECT kind || '/' || name FROM resources ORDER BY 1")
             .fetch_all(&self.database.superuser())
             .await
@@ -133,20 +133,19 @@ impl TestServer {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests make their own clients")]
-pub fn client() -> Client {
-    Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(60)).build().unwrap()
+pub(crate) fn client() -> Client {
+    Client::builder().redirect(Policy::none()).timeout(Duration::from_mins(1)).build().unwrap()
 }
 
 /// A client with a cookie jar of one cookie.
-pub struct Browser {
-    pub client: Client,
-    pub url: String,
-    pub cookie: Option<String>,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    pub(crate) cookie: Option<String>,
 }
 
 impl Browser {
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         let mut request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
@@ -155,12 +154,12 @@ impl Browser {
     }
 
     /// Posts a form as the site's own pages do, without JavaScript.
-    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Response {
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Response {
         self.post_from(path, form, Some(&self.url.clone()), "text/html").await
     }
 
     /// Posts a form from somewhere.
-    pub async fn post_from(
+    pub(crate) async fn post_from(
         &mut self,
         path: &str,
         form: &[(&str, &str)],
@@ -198,7 +197,7 @@ fn percent(text: &str) -> String {
         .collect()
 }
 
-pub fn header(kind: BatchKind, epoch: u64, seq: u64) -> Header {
+pub(crate) fn header(kind: BatchKind, epoch: u64, seq: u64) -> Header {
     Header {
         protocol: 1,
         agent_version: "0.1.0".to_owned(),
@@ -212,7 +211,7 @@ pub fn header(kind: BatchKind, epoch: u64, seq: u64) -> Header {
     }
 }
 
-pub fn batch(header: &Header, upserts: &[Value], deletes: &[Uuid]) -> Vec<u8> {
+pub(crate) fn batch(header: &Header, upserts: &[Value], deletes: &[Uuid]) -> Vec<u8> {
     let mut encoder = Encoder::new(header, 3).unwrap();
     for object in upserts {
         encoder.upsert(object).unwrap();
@@ -223,25 +222,25 @@ pub fn batch(header: &Header, upserts: &[Value], deletes: &[Uuid]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-pub fn full(epoch: u64, objects: &[Value]) -> Vec<u8> {
+pub(crate) fn full(epoch: u64, objects: &[Value]) -> Vec<u8> {
     batch(&header(BatchKind::Full, epoch, 0), objects, &[])
 }
 
-pub fn delta(epoch: u64, seq: u64, objects: &[Value], deletes: &[Uuid]) -> Vec<u8> {
+pub(crate) fn delta(epoch: u64, seq: u64, objects: &[Value], deletes: &[Uuid]) -> Vec<u8> {
     batch(&header(BatchKind::Delta, epoch, seq), objects, deletes)
 }
 
-pub fn with_unreadable(mut header: Header, unreadable: Unreadable) -> Header {
+pub(crate) fn with_unreadable(mut header: Header, unreadable: Unreadable) -> Header {
     header.unreadable.push(unreadable);
     header
 }
 
 /// A UID that is always the same for the same number.
-pub fn uid(n: u128) -> Uuid {
+pub(crate) fn uid(n: u128) -> Uuid {
     Uuid::from_u128(0x1000_0000_0000_4000_8000_0000_0000_0000 + n)
 }
 
-pub fn pod(n: u128, name: &str, image: &str) -> Value {
+pub(crate) fn pod(n: u128, name: &str, image: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"uid": uid(n), "name": name, "namespace": "shop", "creationTimestamp": "2026-01-02T03:04:05Z"},
@@ -250,7 +249,7 @@ pub fn pod(n: u128, name: &str, image: &str) -> Value {
     })
 }
 
-pub fn deployment(n: u128, name: &str, image: &str) -> Value {
+pub(crate) fn deployment(n: u128, name: &str, image: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"uid": uid(n), "name": name, "namespace": "shop", "labels": {"app.kubernetes.io/name": name,

@@ -37,8 +37,8 @@ struct Steady {
 pub(super) fn run(project: &Project) -> Result<()> {
     let data = DataDir::temporary()?;
     let mut server = start_server(project, &data)?;
-    let user = server.admin(|admin| admin.create_user(&files::random_password()?))?;
-    let created = server.admin(|admin| admin.create_clusters(&user.organisation, "steady", CLUSTERS))?;
+    let person = server.admin(|admin| admin.create_user(&files::random_password()?))?;
+    let created = server.admin(|admin| admin.create_clusters(&person.organisation, "steady", CLUSTERS))?;
     let tokens: Vec<String> = created.into_iter().map(|cluster| cluster.token).collect();
     let load =
         Load { project, data: data.path(), server: &server.url(), tokens: &tokens, pods: PODS, steady: Some(LIVING) };

@@ -21,4 +21,4 @@ pub use record::{Record, Unfit};
 pub use sync::{Agent, Ingest, Refused};
 
 /// How long an agent may be quiet. A cluster that was not heard for three times as long is shown as silent.
-pub const HEARTBEAT: Duration = Duration::from_secs(60);
+pub const HEARTBEAT: Duration = Duration::from_mins(1);

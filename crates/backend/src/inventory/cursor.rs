@@ -8,6 +8,7 @@ use crate::Error;
 
 /// What a list asks PostgreSQL for: a page and one row more, which tells whether there is a next page.
 pub(crate) const ONE_MORE: i64 = 51;
+const _: () = assert!(PAGE_SIZE == 50, "one less than ONE_MORE");
 
 /// The key parts of a position; empty text, which sorts before everything, without one.
 pub(crate) fn decode<const N: usize>(cursor: Option<&Cursor>) -> Result<[String; N], Error> {

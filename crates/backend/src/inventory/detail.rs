@@ -31,31 +31,7 @@ impl Web {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Error::NotFound)?;
-        let mut owners: Vec<ResourceRef> = sqlx::query!(
-            r#"WITH RECURSIVE above AS (
-                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, 1 AS depth FROM resources r
-                 WHERE r.org_id = $1 AND r.cluster_id = $2 AND r.uid = $3
-                 UNION ALL
-                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, above.depth + 1 FROM resources r
-                 JOIN above ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = above.owner_uid
-                 WHERE above.depth < $4)
-               SELECT uid AS "uid!", kind AS "kind!", name AS "name!", health AS "health!"
-               FROM above ORDER BY depth"#,
-            org,
-            id,
-            row.owner_uid,
-            OWNERS,
-        )
-        .fetch_all(&mut *tx)
-        .await?
-        .into_iter()
-        .map(|owner| ResourceRef {
-            uid: Some(ResourceUid(owner.uid)),
-            kind: owner.kind,
-            name: owner.name,
-            health: Health::parse(&owner.health),
-        })
-        .collect();
+        let mut owners = owners(&mut tx, cluster, row.owner_uid).await?;
         // An owner that is named but not held: of a kind that the agent does not read, or gone already.
         if owners.is_empty()
             && let (Some(kind), Some(name)) = (row.owner_kind, row.owner_name)
@@ -122,6 +98,38 @@ impl Web {
             updated_at: timestamp(row.updated_at),
         })
     }
+}
+
+/// What owns an object, nearest first.
+async fn owners(
+    tx: &mut sqlx::PgConnection,
+    cluster: &Authorized<Cluster, ViewInventory>,
+    nearest: Option<uuid::Uuid>,
+) -> Result<Vec<ResourceRef>, Error> {
+    let rows = sqlx::query!(
+        r#"WITH RECURSIVE above AS (
+                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, 1 AS depth FROM resources r
+                 WHERE r.org_id = $1 AND r.cluster_id = $2 AND r.uid = $3
+                 UNION ALL
+                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, above.depth + 1 FROM resources r
+                 JOIN above ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = above.owner_uid
+                 WHERE above.depth < $4)
+               SELECT uid AS "uid!", kind AS "kind!", name AS "name!", health AS "health!"
+               FROM above ORDER BY depth"#,
+        cluster.org.0,
+        cluster.id.0,
+        nearest,
+        OWNERS,
+    )
+    .fetch_all(tx)
+    .await?;
+    let owners = rows.into_iter().map(|owner| ResourceRef {
+        uid: Some(ResourceUid(owner.uid)),
+        kind: owner.kind,
+        name: owner.name,
+        health: Health::parse(&owner.health),
+    });
+    Ok(owners.collect())
 }
 
 fn unpack(manifest: &[u8]) -> Result<serde_json::Value, Error> {

@@ -71,7 +71,7 @@ impl Web {
     }
 }
 
-/// Whether the index of trigrams can find it: pg_trgm makes them of letters and digits in a row.
+/// Whether the index of trigrams can find it: `pg_trgm` makes them of letters and digits in a row.
 fn has_trigram(text: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
 }

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How often an agent says that it is alive.
-const HEARTBEATS: Duration = Duration::from_secs(60);
+const HEARTBEATS: Duration = Duration::from_mins(1);
 /// How often something changes.
 const CHANGES: Duration = Duration::from_secs(30);
 /// Heartbeats fall between two changes.

@@ -42,13 +42,12 @@ impl Million {
     pub(super) fn ready(project: &Project, fresh: bool) -> Result<Self> {
         let data = DataDir::of_a_bench(project, &format!("million-{:016x}", schema(project)?), fresh)?;
         let password = data.keep("password", files::random_password)?;
-        let made = match std::fs::read_to_string(data.join(MARK)) {
-            Ok(text) => serde_json::from_str(&text).with_context(|| MARK)?,
-            Err(_) => {
-                let made = make(project, &data, &password)?;
-                std::fs::write(data.join(MARK), serde_json::to_string(&made)?)?;
-                made
-            }
+        let made = if let Ok(text) = std::fs::read_to_string(data.join(MARK)) {
+            serde_json::from_str(&text).with_context(|| MARK)?
+        } else {
+            let made = make(project, &data, &password)?;
+            std::fs::write(data.join(MARK), serde_json::to_string(&made)?)?;
+            made
         };
         Ok(Self { data, made, password })
     }
