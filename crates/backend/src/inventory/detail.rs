@@ -31,6 +31,7 @@ impl Web {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Error::NotFound)?;
+        // The limit keeps each step a look-up by key: joined freely, an object without an owner read its whole cluster.
         let mut owners = owners(&mut tx, cluster, row.owner_uid).await?;
         // An owner that is named but not held: of a kind that the agent does not read, or gone already.
         if owners.is_empty()
@@ -111,8 +112,9 @@ async fn owners(
                  SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, 1 AS depth FROM resources r
                  WHERE r.org_id = $1 AND r.cluster_id = $2 AND r.uid = $3
                  UNION ALL
-                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, above.depth + 1 FROM resources r
-                 JOIN above ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = above.owner_uid
+                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, above.depth + 1 FROM above
+                 CROSS JOIN LATERAL (SELECT * FROM resources
+                   WHERE org_id = $1 AND cluster_id = $2 AND uid = above.owner_uid LIMIT 1) r
                  WHERE above.depth < $4)
                SELECT uid AS "uid!", kind AS "kind!", name AS "name!", health AS "health!"
                FROM above ORDER BY depth"#,
