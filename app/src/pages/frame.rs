@@ -32,7 +32,7 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
     keep_keyboard_and_menus();
 
     view! {
-        <a class="skip" href="#main">"Skip to content"</a>
+        <a class="skip" href="#main" rel="external">"Skip to content"</a>
         <div class="app">
             <Side frame org/>
             <div class="page"><div class="inner">

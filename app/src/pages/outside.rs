@@ -8,7 +8,7 @@ use crate::parts::Logo;
 #[component]
 pub(crate) fn Outside(#[prop(optional, into)] links: Option<AnyView>, children: Children) -> impl IntoView {
     view! {
-        <a class="skip" href="#main">"Skip to content"</a>
+        <a class="skip" href="#main" rel="external">"Skip to content"</a>
         <div class="outside">
             <header>
                 <a class="brand" href="/"><Logo/>"Kubewise"</a>
