@@ -26,6 +26,10 @@ type FrameResource = Resource<Result<Frame, UiError>>;
 #[component]
 pub(crate) fn OrganisationFrame() -> impl IntoView {
     let org = use_org();
+    // Known before anything is suspended: on the server, two threads that ask a memo for its first value at the same moment
+    // can find none.
+    org.with_untracked(|_| ());
+    use_location().pathname.with_untracked(|_| ());
     let live = Live::new();
     provide_context(live);
     let frame = Resource::new(move || org.get(), frame);
