@@ -10,7 +10,7 @@ use crate::{
     live::{Interest, Live},
     pages::cluster_table::heard,
     parts::{Head, Icon, count, number, ticking, version},
-    place::{ClusterPlace, org_href, use_cluster_place},
+    place::{ClusterPlace, found, org_href, use_cluster_place},
 };
 
 /// The cluster that all its pages are about; in their context.
@@ -26,10 +26,10 @@ pub(crate) fn ClusterFrame() -> impl IntoView {
         Resource::new(move || (place.get(), changed.get()), |(place, _)| cluster_detail(place.org, place.cluster));
     provide_context(Detail(detail));
     let path = use_location().pathname;
-    let tab = Memo::new(move |_| {
+    let tab = found(Memo::new(move |_| {
         let base = place.get().href("");
         path.with(|p| p.strip_prefix(&base).unwrap_or_default().trim_matches('/').to_owned())
-    });
+    }));
     view! {
         <Transition>
             {move || Suspend::new(async move {
@@ -60,10 +60,12 @@ fn head(place: &ClusterPlace, detail: &ClusterDetail, now: Signal<Timestamp>, ta
     }
     let titles: Vec<_> = tabs.iter().map(|(at, name, _)| (*at, *name)).collect();
     let name = summary.name.clone();
+    // The text is found here and not by the title itself: the server writes titles last, when signals may be gone.
     let title = move || {
         let tab = tab.get();
         let of = titles.iter().find(|(at, _)| *at == tab).map_or("", |(_, name)| *name);
-        if tab.is_empty() { name.clone() } else { format!("{of} · {name}") }
+        let text = if tab.is_empty() { name.clone() } else { format!("{of} · {name}") };
+        view! { <Title text/> }
     };
     let links: Vec<_> = tabs
         .into_iter()
@@ -76,7 +78,7 @@ fn head(place: &ClusterPlace, detail: &ClusterDetail, now: Signal<Timestamp>, ta
     view! {
         <Head title=summary.name.clone() titled=false crumbs sentence=sentence(detail, now)
             beside=status_tag(summary.status) actions=install.unwrap_or_else(|| ().into_any())/>
-        <Title text=title/>
+        {title}
         <nav class="tabs" aria-label="Of this cluster">{links}</nav>
     }
     .into_any()

@@ -3,13 +3,12 @@
 
 use kubewise_contract::{ListQuery, ResourceDetail, ResourceRef, Timestamp};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use crate::{
     api::{At, resource},
     live::{Interest, Live},
     parts::{Age, CopyButton, Head, Skeleton, count, failure, health_tag, highlight, kind_name, number, ticking},
-    place::{ClusterPlace, list_href, org_href, use_cluster_place},
+    place::{ClusterPlace, list_href, org_href, use_cluster_place, use_param},
 };
 
 /// Above this size colouring costs the browser more than it helps the reader.
@@ -19,8 +18,7 @@ const COLOURED_BYTES: usize = 200_000;
 #[component]
 pub(crate) fn ResourcePage() -> impl IntoView {
     let place = use_cluster_place();
-    let params = use_params_map();
-    let uid = Memo::new(move |_| params.with(|p| p.get("uid").unwrap_or_default()));
+    let uid = use_param("uid");
     let version = expect_context::<Live>().version(Interest::Inventory, move || Some(place.get().cluster));
     let found = Resource::new(
         move || (place.get(), uid.get(), version.get()),
