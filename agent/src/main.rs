@@ -9,6 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+// A third less processor time for reading lists than with glibc's, and the same with every libc. Without huge pages: with
+// them it keeps twice the memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long the agent may take to stop. Kubernetes kills after 30 s; nothing here needs that long.
 const STOP: Duration = Duration::from_secs(5);
 

@@ -90,7 +90,7 @@ impl Splitter {
                     at += 1;
                 }
                 // Most bytes are in strings, and of these only two mean anything.
-                Text::Inside => match part[at..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+                Text::Inside => match memchr::memchr2(b'"', b'\\', &part[at..]) {
                     Some(length) => {
                         at += length + 1;
                         self.text = if part[at - 1] == b'\\' { Text::Escaped } else { Text::Outside };

@@ -149,7 +149,9 @@ async fn an_agent_that_is_killed_begins_anew() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    let before = scene.ingest.epochs().len();
     let child = command(&scene, &["run"]).spawn().unwrap();
+    eventually("it begins anew", || scene.ingest.epochs().len() > before).await;
     scene.settled().await;
     assert_eq!(terminate(child).await.0, Some(0));
     let epochs = scene.ingest.epochs();

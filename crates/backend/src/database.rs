@@ -12,7 +12,7 @@ use sqlx::{
 
 use crate::Error;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
 /// A part of the server, and its login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

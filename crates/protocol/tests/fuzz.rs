@@ -7,7 +7,7 @@
 
 use std::{
     io::{Read, Write},
-    path::Path,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -40,8 +40,13 @@ fn compress(lines: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn corpus_folder() -> PathBuf {
+    // Of this run, not of the build: build results may be shared by several clones.
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/corpus")
+}
+
 fn corpus() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let folder = corpus_folder();
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
@@ -203,7 +208,7 @@ fn the_corpus_is_of_this_protocol() {
         ("two-frames", [batch(&header(BatchKind::Delta, 4, true), 1, 0), compress(b"{\"op\":\"delete\"}\n")].concat()),
         ("other-version", compress(b"{\"protocol\":2,\"new\":[]}\n")),
     ];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let folder = corpus_folder();
     for (name, bytes) in batches {
         let file = folder.join(name);
         if std::env::var_os("KUBEWISE_TEST_WRITE_CORPUS").is_some() {
