@@ -74,6 +74,17 @@ impl Databases {
             .context("the database's schema could not be brought up to date")
     }
 
+    /// Keeps our own PostgreSQL running, if it is ours; never returns.
+    pub fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let keep = self.embedded.as_ref().map(Embedded::keep);
+        async move {
+            match keep {
+                Some(keep) => keep.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Closes all pools; stops our own PostgreSQL.
     pub async fn close(self) -> Result<()> {
         for pool in self.pools.into_inner().unwrap_or_else(PoisonError::into_inner) {

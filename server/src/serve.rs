@@ -43,6 +43,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let databases = postgres::open(&config, true).await?;
     databases.migrate().await?;
 
+    let keeping = tokio::spawn(databases.keep());
+
     let world = World::system();
     let (stop, stopping) = watch::channel(false);
     let live = Live::new();
@@ -92,6 +94,7 @@ pub async fn serve(config: Config) -> Result<()> {
         }
     }
     listening.abort();
+    keeping.abort();
     databases.close().await?;
     tracing::info!("stopped");
     served.context("listener")?

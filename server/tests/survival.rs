@@ -8,18 +8,26 @@
 use std::{
     collections::BTreeMap,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use kubewise_backend::{World, database::Part, testing::TestDatabase};
+use kubewise_backend::{
+    PasswordPolicy, Web, World,
+    database::{Part, Target, migrate},
+    testing::TestDatabase,
+};
 use kubewise_protocol::KINDS;
 use kubewise_sample_cluster::{SampleCluster, ServeHandle};
+use kubewise_server::postgres::Embedded;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 
 const KILLS: usize = 20;
+/// Each takes some seconds.
+const KILLS_OF_POSTGRESQL: usize = 8;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program that is killed with the test.
@@ -40,7 +48,8 @@ impl Drop for Program {
 }
 
 struct Stack {
-    database: TestDatabase,
+    /// What tells the server where PostgreSQL is: nothing when it is to start its own.
+    databases: Vec<(String, String)>,
     folder: tempfile::TempDir,
     port: u16,
     cluster: SampleCluster,
@@ -51,14 +60,44 @@ struct Stack {
 }
 
 impl Stack {
+    /// On a database of the PostgreSQL of the tests.
     async fn new(cluster: SampleCluster) -> Self {
         let database = TestDatabase::new().await;
+        let parts = [(Part::Owner, "OWNER"), (Part::Web, "WEB"), (Part::Ingest, "INGEST"), (Part::Worker, "WORKER")];
+        let databases = parts.map(|(part, name)| {
+            (format!("KUBEWISE_DATABASE_URL_{name}"), database.url(part).expose_secret().to_owned())
+        });
+        let web = database.web(&World::system());
+        Self::with(cluster, tempfile::tempdir().unwrap(), databases.to_vec(), database.superuser(), &web).await
+    }
+
+    /// On a PostgreSQL that the server starts itself, as it does where none is given; and where that is.
+    async fn embedded(cluster: SampleCluster) -> (Self, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
+        // PostgreSQL refuses root, and must reach its folder as somebody else.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let embedded = Embedded::start(folder.path(), false).await.unwrap();
+        let urls = embedded.urls();
+        let superuser = Target::as_given(&embedded.superuser_url()).unwrap();
+        migrate(&superuser, &Target::new(&urls.owner, Part::Owner).unwrap()).await.unwrap();
+        let world = World::system();
+        let passwords = PasswordPolicy::new(&world, 1).unwrap();
+        let web = Web::new(Target::new(&urls.web, Part::Web).unwrap().pool(2), world, passwords, true);
+        let data = folder.path().join("postgres/data");
+        (Self::with(cluster, folder, Vec::new(), superuser.pool(2), &web).await, data)
+    }
+
+    async fn with(
+        cluster: SampleCluster,
+        folder: tempfile::TempDir,
+        databases: Vec<(String, String)>,
+        superuser: PgPool,
+        web: &Web,
+    ) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let api = cluster.serve(0).await.unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, cluster.kubeconfig(api.addr)).unwrap();
-        let web = database.web(&World::system());
         let request = kubewise_backend::SignUp {
             name: kubewise_contract::PersonName::parse("Maya Duran").unwrap(),
             email: kubewise_contract::EmailAddress::parse("maya@example.com").unwrap(),
@@ -71,8 +110,7 @@ impl Stack {
         let (_, secret) = web.add_cluster(&org, &kubewise_contract::ClusterName::parse("prod").unwrap()).await.unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, secret.expose_secret()).unwrap();
-        let superuser = database.superuser();
-        Self { database, folder, port, cluster, _api: api, kubeconfig, token, superuser }
+        Self { databases, folder, port, cluster, _api: api, kubeconfig, token, superuser }
     }
 
     fn log(&self, name: &str) -> Stdio {
@@ -87,11 +125,7 @@ impl Stack {
             .env("KUBEWISE_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("KUBEWISE_DATA_DIR", self.folder.path())
             .env("KUBEWISE_LOG", "trace");
-        for (part, name) in
-            [(Part::Owner, "OWNER"), (Part::Web, "WEB"), (Part::Ingest, "INGEST"), (Part::Worker, "WORKER")]
-        {
-            command.env(format!("KUBEWISE_DATABASE_URL_{name}"), self.database.url(part).expose_secret());
-        }
+        command.envs(self.databases.iter().map(|(name, url)| (name, url)));
         Program(command.stdout(Stdio::null()).stderr(self.log("server.log")).spawn().unwrap())
     }
 
@@ -195,7 +229,7 @@ async fn postgresql_may_end_every_connection_at_any_moment() {
     let _agent = stack.agent();
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(random(400))).await;
-        // What the programs see of a restart.
+        // What the programs see when somebody restarts a PostgreSQL that is not ours.
         sqlx::query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -206,6 +240,51 @@ async fn postgresql_may_end_every_connection_at_any_moment() {
         stack.one_whole_state(&states).await;
     }
     stack.wait_for(&whole).await;
+}
+
+/// SIGKILL: PostgreSQL recovers from its log, and what was staged is gone. The server starts it again.
+#[tokio::test]
+async fn postgresql_may_be_killed_at_any_moment() {
+    let (stack, data) = Stack::embedded(SampleCluster::generated(2_000, 9)).await;
+    let whole = stack.served();
+    let states = [BTreeMap::new(), whole.clone()];
+    let mut server = stack.server();
+    for _ in 0..KILLS_OF_POSTGRESQL {
+        // A fresh agent begins with a full synchronisation.
+        let mut agent = stack.agent();
+        tokio::time::sleep(Duration::from_millis(random(2_000))).await;
+        let pid = main_process(&data).unwrap();
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+        wait_until_back(&stack.superuser, &data, &pid).await;
+        stack.one_whole_state(&states).await;
+        agent.kill();
+    }
+    let mut agent = stack.agent();
+    stack.wait_for(&whole).await;
+    agent.kill();
+    server.kill();
+    // Nobody else uses it any more.
+    stack.superuser.close().await;
+    Embedded::start(stack.folder.path(), false).await.unwrap().stop().await.unwrap();
+}
+
+/// The process of PostgreSQL that started all its others.
+fn main_process(data: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    Some(text.lines().next()?.trim().to_owned())
+}
+
+/// Waits for another PostgreSQL than the one that was killed.
+async fn wait_until_back(pool: &PgPool, data: &Path, killed: &str) {
+    let start = Instant::now();
+    loop {
+        let there = main_process(data).is_some_and(|pid| pid != killed);
+        if there && sqlx::query("SELECT 1").execute(pool).await.is_ok() {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "PostgreSQL was not started again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Everything that is stored, as text: each table, and each manifest unpacked.

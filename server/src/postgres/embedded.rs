@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -31,13 +32,13 @@ const PORT: u16 = 5432;
 /// Longest path of a unix socket on Linux: `sun_path` of `sockaddr_un` less its ending NUL.
 const SOCKET_PATH_MAX: usize = 107;
 
+/// How often it is looked whether the instance runs.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The running instance.
 pub struct Embedded {
-    binaries: PathBuf,
-    folder: PathBuf,
-    sockets: PathBuf,
+    instance: Instance,
     passwords: BTreeMap<String, String>,
-    user: Option<Unprivileged>,
     /// Held by the server that uses the instance; an administrator's command beside it does without.
     lock: Option<File>,
     data_dir: PathBuf,
@@ -77,13 +78,14 @@ impl Embedded {
             );
         }
         let passwords = passwords(&data_dir.join("postgres-passwords.json"))?;
-        let embedded = Self { binaries, folder, sockets, passwords, user, lock, data_dir };
-        if !embedded.cluster().join("PG_VERSION").exists() {
-            embedded.initialise()?;
+        let instance = Instance { binaries, folder, sockets, user };
+        if !instance.cluster().join("PG_VERSION").exists() {
+            instance.initialise(passwords.get(SUPERUSER).map(String::as_str).unwrap_or_default())?;
         }
-        if !embedded.is_running()? {
-            embedded.launch()?;
+        if !instance.is_running()? {
+            instance.launch()?;
         }
+        let embedded = Self { instance, passwords, lock, data_dir };
         embedded.prepare().await?;
         Ok(embedded)
     }
@@ -112,87 +114,47 @@ impl Embedded {
             return Ok(());
         }
         tokio::task::spawn_blocking(move || {
-            let mut command = self.program("pg_ctl");
+            let mut command = self.instance.program("pg_ctl");
             // Fast: ends connections, writes everything out.
-            command.args(["stop", "--mode=fast", "--wait", "--silent", "--pgdata"]).arg(self.cluster());
+            command.args(["stop", "--mode=fast", "--wait", "--silent", "--pgdata"]).arg(self.instance.cluster());
             run(&mut command, "PostgreSQL could not be stopped")
         })
         .await?
     }
 
+    /// Starts the instance again whenever it has ended (killed, out of memory); never returns.
+    pub fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let instance = self.instance.clone();
+        async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if tokio::net::UnixStream::connect(instance.socket()).await.is_ok() {
+                    continue;
+                }
+                let instance = instance.clone();
+                // It may be about to start or to stop; what cannot be started now is tried again.
+                let started = tokio::task::spawn_blocking(move || {
+                    if instance.is_running()? {
+                        return Ok(false);
+                    }
+                    instance.launch().map(|()| true)
+                });
+                match started.await {
+                    Ok(Ok(true)) => tracing::warn!("PostgreSQL had ended; it was started again"),
+                    Ok(Ok(false)) | Err(_) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "PostgreSQL ended and does not start; trying again"),
+                }
+            }
+        }
+    }
+
     fn url(&self, login: &str, database: &str) -> SecretString {
         let password = self.passwords.get(login).map(String::as_str).unwrap_or_default();
         let host: String = {
-            let bytes = self.sockets.as_os_str().as_encoded_bytes().iter();
+            let bytes = self.instance.sockets.as_os_str().as_encoded_bytes().iter();
             bytes.fold(String::new(), |host, b| host + &format!("%{b:02X}"))
         };
         format!("postgres://{login}:{password}@{host}:{PORT}/{database}").into()
-    }
-
-    fn cluster(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.binaries.join(name));
-        // Nothing of ours is PostgreSQL's business; and its messages are read by people and by us in English.
-        command.env_clear().env("LC_ALL", "C.UTF-8").env("PATH", "/usr/bin:/bin").current_dir(&self.folder);
-        if let Some(user) = self.user {
-            user.apply(&mut command);
-        }
-        command
-    }
-
-    fn initialise(&self) -> Result<()> {
-        tracing::info!("making a PostgreSQL instance under the data folder");
-        let password_file = self.folder.join("superuser-password");
-        let password = self.passwords.get(SUPERUSER).map(String::as_str).unwrap_or_default();
-        write_private(&password_file, password.as_bytes())?;
-        if let Some(user) = self.user {
-            user.own(&password_file)?;
-        }
-        let mut command = self.program("initdb");
-        command
-            .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
-            .arg("--data-checksums")
-            .arg(format!("--pwfile={}", password_file.display()))
-            .arg("--pgdata")
-            .arg(self.cluster());
-        let made = run(&mut command, "a PostgreSQL instance could not be made");
-        std::fs::remove_file(&password_file).with_context(|| password_file.display().to_string())?;
-        made
-    }
-
-    fn is_running(&self) -> Result<bool> {
-        let mut command = self.program("pg_ctl");
-        command.args(["status", "--pgdata"]).arg(self.cluster()).stdout(Stdio::null()).stderr(Stdio::null());
-        // 0: runs; 3: does not; 4: no instance there.
-        Ok(command.status().context("pg_ctl")?.code() == Some(0))
-    }
-
-    fn launch(&self) -> Result<()> {
-        let mut make = Command::new("mkdir");
-        make.args(["-p", "-m", "0700"]).arg(&self.sockets).current_dir(&self.folder);
-        if let Some(user) = self.user {
-            user.apply(&mut make);
-        }
-        run(&mut make, "the socket's folder could not be made")?;
-        let options = format!(
-            "-c listen_addresses='' -c port={PORT} -c unix_socket_directories='{}' -c unix_socket_permissions=0700 \
-             -c max_connections=60 -c shared_buffers=64MB -c max_wal_size=1GB -c jit=off",
-            self.sockets.display()
-        );
-        let mut command = self.program("pg_ctl");
-        command
-            .args(["start", "--wait", "--timeout=60", "--silent", "--options", &options, "--log"])
-            .arg(self.folder.join("log"))
-            .arg("--pgdata")
-            .arg(self.cluster())
-            // The instance must not hold our pipes open.
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        run(&mut command, &format!("PostgreSQL did not start; its log is {}", self.folder.join("log").display()))
     }
 
     /// The database and the logins' passwords.
@@ -228,6 +190,86 @@ impl Embedded {
             server.execute(sqlx::AssertSqlSafe(statement)).await?;
         }
         Ok(())
+    }
+}
+
+/// Where the instance is, and who runs it.
+#[derive(Clone)]
+struct Instance {
+    binaries: PathBuf,
+    folder: PathBuf,
+    sockets: PathBuf,
+    user: Option<Unprivileged>,
+}
+
+impl Instance {
+    fn cluster(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.sockets.join(format!(".s.PGSQL.{PORT}"))
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.binaries.join(name));
+        // Nothing of ours is PostgreSQL's business; and its messages are read by people and by us in English.
+        command.env_clear().env("LC_ALL", "C.UTF-8").env("PATH", "/usr/bin:/bin").current_dir(&self.folder);
+        if let Some(user) = self.user {
+            user.apply(&mut command);
+        }
+        command
+    }
+
+    fn initialise(&self, password: &str) -> Result<()> {
+        tracing::info!("making a PostgreSQL instance under the data folder");
+        let password_file = self.folder.join("superuser-password");
+        write_private(&password_file, password.as_bytes())?;
+        if let Some(user) = self.user {
+            user.own(&password_file)?;
+        }
+        let mut command = self.program("initdb");
+        command
+            .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .arg("--data-checksums")
+            .arg(format!("--pwfile={}", password_file.display()))
+            .arg("--pgdata")
+            .arg(self.cluster());
+        let made = run(&mut command, "a PostgreSQL instance could not be made");
+        std::fs::remove_file(&password_file).with_context(|| password_file.display().to_string())?;
+        made
+    }
+
+    fn is_running(&self) -> Result<bool> {
+        let mut command = self.program("pg_ctl");
+        command.args(["status", "--pgdata"]).arg(self.cluster()).stdout(Stdio::null()).stderr(Stdio::null());
+        // 0: runs; 3: does not; 4: no instance there.
+        Ok(command.status().context("pg_ctl")?.code() == Some(0))
+    }
+
+    fn launch(&self) -> Result<()> {
+        let mut make = Command::new("mkdir");
+        make.args(["-p", "-m", "0700"]).arg(&self.sockets).current_dir(&self.folder);
+        if let Some(user) = self.user {
+            user.apply(&mut make);
+        }
+        run(&mut make, "the socket's folder could not be made")?;
+        let options = format!(
+            "-c listen_addresses='' -c port={PORT} -c unix_socket_directories='{}' -c unix_socket_permissions=0700 \
+             -c max_connections=60 -c shared_buffers=128MB -c max_wal_size=1GB -c jit=off",
+            self.sockets.display()
+        );
+        let mut command = self.program("pg_ctl");
+        command
+            .args(["start", "--wait", "--timeout=60", "--silent", "--options", &options, "--log"])
+            .arg(self.folder.join("log"))
+            .arg("--pgdata")
+            .arg(self.cluster())
+            // The instance must not hold our pipes open.
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        run(&mut command, &format!("PostgreSQL did not start; its log is {}", self.folder.join("log").display()))
     }
 }
 
@@ -302,15 +344,9 @@ mod tests {
         let first = passwords(&path).unwrap();
         assert_eq!(passwords(&path).unwrap(), first);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let embedded = Embedded {
-            binaries: PathBuf::new(),
-            folder: PathBuf::new(),
-            sockets: "/var/lib/k w".into(),
-            passwords: first,
-            user: None,
-            lock: None,
-            data_dir: PathBuf::new(),
-        };
+        let instance =
+            Instance { binaries: PathBuf::new(), folder: PathBuf::new(), sockets: "/var/lib/k w".into(), user: None };
+        let embedded = Embedded { instance, passwords: first, lock: None, data_dir: PathBuf::new() };
         let url = embedded.url(SUPERUSER, DATABASE);
         assert!(url.expose_secret().contains("@%2F%76%61%72"), "the socket's folder is the URL's host");
     }
