@@ -1,6 +1,6 @@
 //! `/o/{org}/search`: somebody knows a part of a name and wants to know in which clusters it is. Shortest way: `/`, type, Enter.
 
-use kubewise_contract::{ListQuery, SearchRow, Timestamp};
+use kubewise_contract::{ListQuery, SearchRow, Timestamp, is_found_anywhere};
 use leptos::prelude::*;
 
 use crate::{
@@ -49,7 +49,11 @@ fn page(org: &str, query: ListQuery, listing: Listing<SearchRow>) -> AnyView {
     let offers = Offers { text: "", kinds: KINDS.map(ToOwned::to_owned).to_vec(), namespaces: Vec::new() };
     let tab = query.q.as_ref().map_or_else(|| "Search".to_owned(), |q| format!("{q}, search"));
     let sentence = match &query.q {
-        Some(q) => view! { "Objects of all clusters whose name contains "<b>{q.clone()}</b>"." }.into_any(),
+        Some(q) if is_found_anywhere(q) => view! {
+            "Objects of all clusters whose name contains "<b>{q.clone()}</b>", and what they own."
+        }
+        .into_any(),
+        Some(q) => view! { "Objects of all clusters whose name begins with "<b>{q.clone()}</b>"." }.into_any(),
         None => "Objects of all clusters, by a part of their name. Press / anywhere to begin.".into_any(),
     };
     let body = if query.is_unfiltered() {

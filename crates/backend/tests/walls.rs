@@ -190,7 +190,7 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Ingest, "UPDATE cluster_tokens SET revoked_at = NULL"),
         (Part::Ingest, "UPDATE clusters SET name = 'x'"),
         (Part::Ingest, "DELETE FROM clusters"),
-        (Part::Ingest, "SELECT resources_named_like('', '%', false, 1)"),
+        (Part::Ingest, "SELECT resources_named_like(NULL, '', '%', '%', 1)"),
         // Jobs remove; they read none of it.
         (Part::Worker, "SELECT * FROM users"),
         (Part::Worker, "SELECT data FROM sessions"),
@@ -231,7 +231,7 @@ async fn search_stays_within_the_tenant_that_the_transaction_states() {
     let one = tenant(&web, &database, "one").await;
     tenant(&web, &database, "two").await;
     let pool = database.pool(Part::Web);
-    let find = "SELECT * FROM resources_named_like('web', '%web%', false, 100)";
+    let find = "SELECT DISTINCT * FROM resources_named_like(NULL, 'web', 'web%', '%web%', 100)";
     assert_eq!(attempt(&pool, None, find).await, Ok(0));
     assert_eq!(attempt(&pool, Some(one.org), find).await, Ok(1));
 }

@@ -24,6 +24,6 @@ pub use inventory::{
     AppSource, ApplicationRow, Health, ImageRow, NamespaceRow, NodeRow, ResourceDetail, ResourceRef, ResourceRow,
     SearchRow, WorkloadRow,
 };
-pub use page::{Cursor, ListQuery, PAGE_SIZE, Page};
+pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
 pub use role::{Permission, Role};
 pub use timestamp::Timestamp;

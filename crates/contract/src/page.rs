@@ -33,7 +33,7 @@ pub struct ListQuery {
     pub kind: Option<String>,
     /// Only this namespace.
     pub namespace: Option<String>,
-    /// Only names that contain this text, whatever the case.
+    /// Only names that contain this text. With capitals in it, whatever the case.
     pub q: Option<String>,
     /// Only this application: workloads that carry its name.
     pub app: Option<String>,
@@ -51,5 +51,26 @@ impl ListQuery {
             && self.q.is_none()
             && self.app.is_none()
             && self.image.is_none()
+    }
+}
+
+/// Whether search finds names with this text in their middle, and not only names that begin with it: the index is made of
+/// three letters or digits in a row.
+pub fn is_found_anywhere(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_words_are_found_by_beginnings_only() {
+        for none in ["a", "ab", "a-b", "x.y-z0", "--", "%%%"] {
+            assert!(!is_found_anywhere(none), "{none:?}");
+        }
+        for some in ["api", "a-b-123", "ünï"] {
+            assert!(is_found_anywhere(some), "{some:?}");
+        }
     }
 }

@@ -143,9 +143,25 @@ struct JobTemplate<'a> {
     spec: Templated<'a>,
 }
 
-/// Reads what lists need; compresses the rest.
-pub(super) fn extract(json: &RawValue) -> Result<Record, Unfit> {
-    let text = json.get();
+/// Reads objects, one after another.
+pub(super) struct Extractor {
+    // Making one for each object takes as long as all the rest.
+    compressor: zstd::bulk::Compressor<'static>,
+}
+
+impl Extractor {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self { compressor: zstd::bulk::Compressor::new(LEVEL)? })
+    }
+
+    /// Reads what lists need; compresses the whole.
+    pub(super) fn extract(&mut self, json: &RawValue) -> Result<Record, Unfit> {
+        let manifest = self.compressor.compress(json.get().as_bytes()).map_err(|_| Unfit::NotAnObject(0))?;
+        read(json.get(), manifest)
+    }
+}
+
+fn read(text: &str, manifest: Vec<u8>) -> Result<Record, Unfit> {
     let object: Object<'_> = serde_json::from_str(text).map_err(|e| Unfit::NotAnObject(e.column()))?;
     let meta = &object.metadata;
     check("apiVersion", &object.api_version, 317)?;
@@ -239,7 +255,7 @@ pub(super) fn extract(json: &RawValue) -> Result<Record, Unfit> {
         node: pod.node_name.map(|node| clean(&node, 253)),
         info,
         hash,
-        manifest: zstd::bulk::compress(text.as_bytes(), LEVEL).map_err(|_| Unfit::NotAnObject(0))?,
+        manifest,
         kind,
         namespace,
         workload,

@@ -7,7 +7,7 @@ use kubewise_protocol::{DecodeError, Decoder, Header, Limits, Operation};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{extract::extract, record::Record};
+use super::{extract::Extractor, record::Record};
 
 /// Operations in one write to PostgreSQL.
 const CHUNK_OPERATIONS: usize = 1_000;
@@ -43,11 +43,13 @@ pub fn read(body: impl Read, limits: Limits, items: &mpsc::Sender<Item>) {
         if items.blocking_send(Item::Header(Box::new(decoder.header().clone()))).is_err() {
             return Ok(());
         }
+        let mut extractor = Extractor::new().map_err(|_| DecodeError::Disconnected)?;
         let mut gathered = Gathered::default();
         while let Some(operation) = decoder.next_operation()? {
             match operation {
                 Operation::Upsert(json) => {
-                    let record = extract(&json)
+                    let record = extractor
+                        .extract(&json)
                         .map_err(|unfit| DecodeError::Malformed { line: decoder.line(), what: unfit.to_string() })?;
                     gathered.upsert(record);
                 }

@@ -148,11 +148,12 @@ impl Ingest {
         let mut changed = false;
         match header.kind {
             BatchKind::Full => {
-                full::begin(&mut tx, agent, place).await?;
+                full::begin(&mut tx, agent, place, header.last).await?;
+                let mut added = 0;
                 while let Some(chunk) = next_chunk(items).await? {
-                    full::stage(&mut tx, agent, &chunk, now).await?;
+                    added += full::stage(&mut tx, agent, &chunk, now).await?;
                 }
-                let staged = full::staged(&mut tx, agent, place).await?;
+                let staged = full::staged(&mut tx, agent, place, added, header.last).await?;
                 self.within_limit(&mut tx, agent, staged).await?;
                 if header.last {
                     let kept: Vec<String> = header

@@ -7,7 +7,7 @@ use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory
 /// Owned objects that are listed; more are counted.
 const OWNED: i64 = 100;
 /// Owners above an object: a pod of a job of a cron job has two. Bounded, since agents could send a circle.
-const OWNERS: i32 = 8;
+const OWNERS: usize = 8;
 /// Largest manifest that is unpacked: what ingest takes.
 const MANIFEST_BYTES: usize = 4 << 20;
 
@@ -31,7 +31,6 @@ impl Web {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Error::NotFound)?;
-        // The limit keeps each step a look-up by key: joined freely, an object without an owner read its whole cluster.
         let mut owners = owners(&mut tx, cluster, row.owner_uid).await?;
         // An owner that is named but not held: of a kind that the agent does not read, or gone already.
         if owners.is_empty()
@@ -107,31 +106,29 @@ async fn owners(
     cluster: &Authorized<Cluster, ViewInventory>,
     nearest: Option<uuid::Uuid>,
 ) -> Result<Vec<ResourceRef>, Error> {
-    let rows = sqlx::query!(
-        r#"WITH RECURSIVE above AS (
-                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, 1 AS depth FROM resources r
-                 WHERE r.org_id = $1 AND r.cluster_id = $2 AND r.uid = $3
-                 UNION ALL
-                 SELECT r.uid, r.kind, r.name, r.health, r.owner_uid, above.depth + 1 FROM above
-                 CROSS JOIN LATERAL (SELECT * FROM resources
-                   WHERE org_id = $1 AND cluster_id = $2 AND uid = above.owner_uid LIMIT 1) r
-                 WHERE above.depth < $4)
-               SELECT uid AS "uid!", kind AS "kind!", name AS "name!", health AS "health!"
-               FROM above ORDER BY depth"#,
-        cluster.org.0,
-        cluster.id.0,
-        nearest,
-        OWNERS,
-    )
-    .fetch_all(tx)
-    .await?;
-    let owners = rows.into_iter().map(|owner| ResourceRef {
-        uid: Some(ResourceUid(owner.uid)),
-        kind: owner.kind,
-        name: owner.name,
-        health: Health::parse(&owner.health),
-    });
-    Ok(owners.collect())
+    let (mut owners, mut next) = (Vec::new(), nearest);
+    // One look-up by key for each: nearly always one or two.
+    while let Some(uid) = next
+        && owners.len() < OWNERS
+    {
+        let found = sqlx::query!(
+            "SELECT kind, name, health, owner_uid FROM resources WHERE org_id = $1 AND cluster_id = $2 AND uid = $3",
+            cluster.org.0,
+            cluster.id.0,
+            uid,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(owner) = found else { break };
+        next = owner.owner_uid;
+        owners.push(ResourceRef {
+            uid: Some(ResourceUid(uid)),
+            kind: owner.kind,
+            name: owner.name,
+            health: Health::parse(&owner.health),
+        });
+    }
+    Ok(owners)
 }
 
 fn unpack(manifest: &[u8]) -> Result<serde_json::Value, Error> {

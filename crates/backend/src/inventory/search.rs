@@ -1,6 +1,6 @@
 //! Finding objects by name in all clusters of an organisation.
 
-use kubewise_contract::{ClusterId, Health, ListQuery, Page, ResourceRow, ResourceUid, SearchRow};
+use kubewise_contract::{ClusterId, Health, ListQuery, Page, ResourceRow, ResourceUid, SearchRow, is_found_anywhere};
 
 use super::cursor;
 use crate::{Authorized, Error, Organisation, Web, database, permission::ViewInventory, world::timestamp};
@@ -9,8 +9,8 @@ use crate::{Authorized, Error, Organisation, Web, database, permission::ViewInve
 const CANDIDATES: i64 = 500;
 
 impl Web {
-    /// Objects whose name contains the text (begins with it, where it has no three letters or digits in a row), at
-    /// most 500; exact names first, then workloads, then by name. Without text, nothing.
+    /// Objects whose name contains the text, and what they own, at most 500; exact names first, then workloads, then by
+    /// name. By a text without three letters or digits in a row, names that begin with it. Without text, nothing.
     pub async fn search(
         &self,
         org: &Authorized<Organisation, ViewInventory>,
@@ -18,25 +18,24 @@ impl Web {
     ) -> Result<Page<SearchRow>, Error> {
         let Some(pattern) = cursor::pattern(query.q.as_deref()) else { return Ok(Page::empty()) };
         let text = query.q.as_deref().unwrap_or_default().trim();
-        let is_beginning = !has_trigram(text);
         // `%text%` without its first wildcard; names are compared as they are there, and nearly all are in lower case.
-        let pattern = if is_beginning { pattern[1..].to_lowercase() } else { pattern };
+        let beginning = pattern[1..].to_lowercase();
+        let contained = is_found_anywhere(text).then_some(pattern);
         let [rank, name, uid] = cursor::decode(query.after.as_ref())?;
         let mut tx = database::tenant_tx(&self.pool, org.id).await?;
         let rows = sqlx::query!(
             r#"SELECT found.rank AS "rank!", r.cluster_id, c.name AS cluster_name, r.uid, r.kind, r.namespace, r.name,
                       r.health, r.created_at
-               FROM resources_named_like($4, $2, $10, $3) m
+               FROM (SELECT DISTINCT cluster_id, uid FROM resources_named_like($5, $4, $2, $10, $3)) m
                JOIN resources r ON r.org_id = $1 AND r.cluster_id = m.cluster_id AND r.uid = m.uid
                JOIN clusters c ON c.org_id = r.org_id AND c.id = r.cluster_id
                CROSS JOIN LATERAL (
                  SELECT CASE WHEN lower(r.name) = lower($4) THEN 0 WHEN r.workload THEN 1 ELSE 2 END AS rank
                ) found
-               WHERE c.deleted_at IS NULL AND ($5::text IS NULL OR r.kind = $5)
-                 AND (found.rank, r.name, r.uid) > ($6::int, $7, $8)
+               WHERE c.deleted_at IS NULL AND (found.rank, r.name, r.uid) > ($6::int, $7, $8)
                ORDER BY found.rank, r.name, r.uid LIMIT $9"#,
             org.id.0,
-            pattern,
+            beginning,
             CANDIDATES,
             text,
             cursor::filter(query.kind.as_ref()),
@@ -44,7 +43,7 @@ impl Web {
             name,
             cursor::uid(&uid),
             cursor::ONE_MORE,
-            is_beginning,
+            contained,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -68,25 +67,5 @@ impl Web {
             vec![rank.to_string(), row.resource.name.clone(), row.resource.uid.to_string()]
         });
         Ok(Page { rows: page.rows.into_iter().map(|(_, row)| row).collect(), next: page.next })
-    }
-}
-
-/// Whether the index of trigrams can find it: `pg_trgm` makes them of letters and digits in a row.
-fn has_trigram(text: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_words_have_no_trigram() {
-        for none in ["a", "ab", "a-b", "x.y-z0", "--", "%%%"] {
-            assert!(!has_trigram(none), "{none:?}");
-        }
-        for some in ["api", "a-b-123", "ünï"] {
-            assert!(has_trigram(some), "{some:?}");
-        }
     }
 }
