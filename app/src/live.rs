@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, EventSource, MessageEvent};
 
-use crate::place::{found, org_href};
+use crate::place::org_href;
 
 /// How long changes are gathered before the page asks again.
 const GATHER: Duration = Duration::from_secs(1);
@@ -90,7 +90,7 @@ impl Live {
         interest: Interest,
         cluster: impl Fn() -> Option<String> + Send + Sync + 'static,
     ) -> Memo<(u32, u32)> {
-        found(Memo::new(move |version: Option<&(u32, u32)>| {
+        Memo::new(move |version: Option<&(u32, u32)>| {
             let cluster = cluster();
             let concerns = |event: &LiveEvent| match &cluster {
                 Some(id) => *id == event.cluster.to_string() && (interest == Interest::Status || event.inventory),
@@ -103,7 +103,7 @@ impl Live {
             });
             let inventories = if cluster.is_none() { self.inventories.get() } else { 0 };
             (version.map_or(0, |v| v.0) + u32::from(hit), inventories)
-        }))
+        })
     }
 
     /// Makes every page ask again: this browser changed something itself.

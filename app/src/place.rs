@@ -8,17 +8,10 @@ use leptos_router::{
     params::ParamsMap,
 };
 
-/// The memo with its first value found. On the server several threads render a page; two that ask a memo for its first
-/// value at the same moment can find none. So it is asked once before anything is suspended.
-pub(crate) fn found<T: Send + Sync + 'static>(memo: Memo<T>) -> Memo<T> {
-    memo.with_untracked(|_| ());
-    memo
-}
-
 /// A part of the address that the route names, such as `org`.
 pub(crate) fn use_param(name: &'static str) -> Memo<String> {
     let params = use_params_map();
-    found(Memo::new(move |_| params.with(|p| p.get(name).unwrap_or_default())))
+    Memo::new(move |_| params.with(|p| p.get(name).unwrap_or_default()))
 }
 
 /// The organisation in the address.
@@ -38,18 +31,18 @@ pub(crate) struct ClusterPlace {
 /// The cluster in the address.
 pub(crate) fn use_cluster_place() -> Memo<ClusterPlace> {
     let params = use_params_map();
-    found(Memo::new(move |_| {
+    Memo::new(move |_| {
         params.with(|p| ClusterPlace {
             org: p.get("org").unwrap_or_default(),
             cluster: p.get("cluster").unwrap_or_default(),
         })
-    }))
+    })
 }
 
 /// The filters and position in the address.
 pub(crate) fn use_list_query() -> Memo<ListQuery> {
     let query = use_query_map();
-    found(Memo::new(move |_| query.with(list_query)))
+    Memo::new(move |_| query.with(list_query))
 }
 
 fn list_query(params: &ParamsMap) -> ListQuery {

@@ -6,6 +6,7 @@ mod health;
 mod ingest;
 mod install;
 mod listen;
+mod one_task;
 mod origin;
 mod router;
 mod security;

@@ -17,7 +17,7 @@ use crate::{
     api::{Frame, frame},
     live::{Live, Stream},
     parts::{Icon, Logo, initials},
-    place::{encode, found, org_href, use_org},
+    place::{encode, org_href, use_org},
 };
 
 type FrameResource = Resource<Result<Frame, UiError>>;
@@ -26,8 +26,6 @@ type FrameResource = Resource<Result<Frame, UiError>>;
 #[component]
 pub(crate) fn OrganisationFrame() -> impl IntoView {
     let org = use_org();
-    // The address's path is a memo of the router's; see `found`.
-    found(use_location().pathname);
     let live = Live::new();
     provide_context(live);
     let frame = Resource::new(move || org.get(), frame);
@@ -170,10 +168,10 @@ fn SearchField(org: Memo<String>) -> impl IntoView {
     let navigate = use_navigate();
     let path = use_location().pathname;
     let query = use_query_map();
-    let value = found(Memo::new(move |_| {
+    let value = Memo::new(move |_| {
         let searching = path.with(|p| p.ends_with("/search"));
         query.with(|q| q.get("q")).filter(|_| searching).unwrap_or_default()
-    }));
+    });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let input = event_target::<Element>(&event).query_selector("input").ok().flatten();

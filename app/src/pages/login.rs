@@ -9,7 +9,6 @@ use super::outside::Outside;
 use crate::{
     api::LogIn,
     parts::{FormError, Submit, TextField},
-    place::found,
 };
 
 /// Signing in. Whatever was wrong, one sentence says it, so that nobody learns which addresses have an account.
@@ -17,7 +16,7 @@ use crate::{
 pub(crate) fn Login() -> impl IntoView {
     let action = ServerAction::<LogIn>::new();
     let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
-    let query = found(use_query_map());
+    let query = use_query_map();
     let next = move || query.with(|q| q.get("next").unwrap_or_default());
     let asked = move || !matches!(next().as_str(), "" | "/");
     view! {

@@ -67,10 +67,11 @@ impl Target {
     pub fn pool(&self, size: u32) -> PgPool {
         let options = PgPoolOptions::new();
         // Filters that are not set must cost nothing: `($1 IS NULL OR kind = $1)` uses an index only in a plan that is
-        // made for its values.
+        // made for its values. Nobody waits longer for a page than the server does.
         let options = if self.part == Some(Part::Web) {
             options.after_connect(|connection, _| {
-                Box::pin(async move { connection.execute("SET plan_cache_mode = force_custom_plan").await.map(drop) })
+                let settings = "SET plan_cache_mode = force_custom_plan; SET statement_timeout = '15s'";
+                Box::pin(async move { connection.execute(settings).await.map(drop) })
             })
         } else {
             options
@@ -159,7 +160,11 @@ pub(crate) async fn begin(
     org: Option<OrgId>,
     user: Option<UserId>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    let mut tx = pool.begin().await?;
+    // In a task of its own, which runs to its end when its asker is dropped: a BEGIN that nobody waited for would leave
+    // the connection in a transaction that sqlx knows nothing of, and the next user's writes in it.
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await }).await;
+    let mut tx = begun.map_err(|e| Error::Internal(format!("a transaction was not begun: {e}")))??;
     sqlx::query!(
         "SELECT set_config('kubewise.org_id', $1, true) AS org, set_config('kubewise.user_id', $2, true) AS asker",
         org.map(|id| id.to_string()).unwrap_or_default(),

@@ -1,6 +1,8 @@
 //! The second wall: what each login may do when the first wall, the types, is not in the way.
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
+use std::time::Duration;
+
 use kubewise_backend::{SignUp, Web, World, database::Part, permission::ManageClusters, testing::TestDatabase};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
 use sqlx::{PgPool, Row};
@@ -275,4 +277,39 @@ async fn the_types_hide_other_tenants_as_if_they_did_not_exist() {
     assert!(not_found(web.cluster::<ManageClusters>(&actor, &slug("one"), two.cluster).await.map(drop)));
     assert!(not_found(web.cluster::<ManageClusters>(&actor, &slug("two"), two.cluster).await.map(drop)));
     assert!(web.cluster::<ManageClusters>(&actor, &slug("one"), one.cluster).await.is_ok());
+}
+
+/// Whoever is dropped while a transaction begins, such as a page that nobody waits for any more, must not leave one open:
+/// what the connection's next user writes would never be committed.
+#[tokio::test]
+async fn no_transaction_is_left_open_by_who_was_dropped() {
+    let database = TestDatabase::new().await;
+    let world = World::system();
+    let web = database.web(&world);
+    let tenant = tenant(&web, &database, "dropped").await;
+    let actor = web.actor(tenant.user).await.unwrap().unwrap();
+    let slug = OrgSlug::from_name("dropped");
+    let behind = database.superuser();
+    let open = async || -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND usename = 'kubewise_web' AND state LIKE 'idle in transaction%'",
+        )
+        .fetch_one(&behind)
+        .await
+        .unwrap()
+    };
+    let mut dropped = 0;
+    for microseconds in (0..4000).step_by(40) {
+        let patience = Duration::from_micros(microseconds);
+        let asked = web.organisation::<ManageClusters>(&actor, &slug);
+        dropped += u32::from(tokio::time::timeout(patience, asked).await.is_err());
+        let mut waited = 0;
+        while open().await > 0 {
+            waited += 1;
+            assert!(waited < 500, "a transaction is open that was dropped after {patience:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    assert!(dropped > 10, "only {dropped} were dropped");
 }

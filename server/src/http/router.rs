@@ -1,10 +1,14 @@
 //! All routes, and the layers around them.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
+    middleware::from_fn,
     routing::{get, post},
 };
+use http::StatusCode;
 use kubewise_app::{App, ServerInfo, shell};
 use kubewise_backend::{Ingest, Live, Web};
 use kubewise_protocol::SYNC_PATH;
@@ -17,11 +21,14 @@ use tower_http::{
     compression::CompressionLayer,
     limit::RequestBodyLimitLayer,
     request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
+    timeout::TimeoutLayer,
 };
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use super::{assets, events, health, ingest, install, origin, security, trace};
+use super::{assets, events, health, ingest, install, one_task, origin, security, trace};
 
+/// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
+const PAGE: Duration = Duration::from_secs(20);
 /// Largest body of a form or server function.
 const FORM_BYTES: usize = 64 << 10;
 
@@ -101,13 +108,16 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_expiry(Expiry::OnSessionEnd);
     let state =
         WebState { web, live: parts.live.clone(), stopping: parts.stopping.clone(), leptos: parts.leptos.clone() };
+    one_task::set_executor();
     let pages = Router::new()
         .leptos_routes_with_context(&state, generate_route_list(App), context.clone(), {
             let leptos = parts.leptos.clone();
             move || shell(leptos.clone())
         })
         .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell))
-        // Not for events: they must leave at once, not when a block is full.
+        // Not for events: they have no end, and must leave at once, not when a block is full.
+        .layer(from_fn(one_task::one_task))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE))
         .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
     pages
         .route("/o/{org}/events", get(events::events))

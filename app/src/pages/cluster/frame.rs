@@ -10,7 +10,7 @@ use crate::{
     live::{Interest, Live},
     pages::cluster_table::heard,
     parts::{Head, Icon, count, number, ticking, version},
-    place::{ClusterPlace, found, org_href, use_cluster_place},
+    place::{ClusterPlace, org_href, use_cluster_place},
 };
 
 /// The cluster that all its pages are about; in their context.
@@ -26,10 +26,10 @@ pub(crate) fn ClusterFrame() -> impl IntoView {
         Resource::new(move || (place.get(), changed.get()), |(place, _)| cluster_detail(place.org, place.cluster));
     provide_context(Detail(detail));
     let path = use_location().pathname;
-    let tab = found(Memo::new(move |_| {
+    let tab = Memo::new(move |_| {
         let base = place.get().href("");
         path.with(|p| p.strip_prefix(&base).unwrap_or_default().trim_matches('/').to_owned())
-    }));
+    });
     view! {
         <Transition>
             {move || Suspend::new(async move {
