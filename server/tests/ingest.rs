@@ -336,10 +336,16 @@ async fn an_organisation_may_not_hold_more_than_its_limit() {
     let sentence = server.refused(&t.token, full(1, &three), 402).await;
     assert!(sentence.contains("allows 2 objects"), "{sentence}");
     server.accepted(&t.token, full(2, &three[..2])).await;
-    server.refused(&t.token, delta(2, 1, &three[2..], &[]), 402).await;
+    // What is sent twice, in one batch or in two, is one object.
+    let mut first = header(BatchKind::Full, 3, 0);
+    first.last = false;
+    server.accepted(&t.token, batch(&first, &[&three[..1], &three[..1]].concat(), &[])).await;
+    server.accepted(&t.token, batch(&header(BatchKind::Full, 3, 1), &three[..2], &[])).await;
+    server.accepted(&t.token, full(4, &three[..2])).await;
+    server.refused(&t.token, delta(4, 1, &three[2..], &[]), 402).await;
     assert_eq!(server.stored().await, ["Pod/a", "Pod/b"]);
     kubewise_backend::admin::set_resource_limit(&owner, org, None).await.unwrap();
-    server.accepted(&t.token, delta(2, 1, &three[2..], &[])).await;
+    server.accepted(&t.token, delta(4, 1, &three[2..], &[])).await;
 }
 
 #[tokio::test]

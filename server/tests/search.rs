@@ -58,3 +58,36 @@ async fn names_are_found_by_any_part_and_what_they_own_with_them() {
     assert_eq!(find("_____", None).await, [""; 0]);
     assert_eq!(find("nowhere", None).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_filter_finds_names_in_either_case_and_page_by_page() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let mut objects: Vec<_> = (1..=150).map(|n| pod(n, &format!("api-{n:03}"), "shop:1")).collect();
+    objects.push(other(151, "Role", "Edit-API"));
+    objects.push(pod(152, "api-100-B", "shop:1"));
+    server.accepted(&tenant.token, full(1, &objects)).await;
+    let actor = server.web.actor(tenant.user).await.unwrap().unwrap();
+    let cluster = server.web.cluster::<ViewInventory>(&actor, &tenant.slug, tenant.cluster).await.unwrap();
+    let find = async |text: &str| {
+        let mut query = ListQuery { q: Some(text.to_owned()), ..ListQuery::default() };
+        let mut names = Vec::new();
+        loop {
+            let page = server.web.resources(&cluster, &query).await.unwrap();
+            names.extend(page.rows.into_iter().map(|row| row.name));
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return names,
+            }
+        }
+    };
+    assert_eq!(find("edit").await, ["Edit-API"]);
+    assert_eq!(find("EDIT-a").await, ["Edit-API"]);
+    assert_eq!(find("API-100").await, ["api-100", "api-100-B"]);
+    assert_eq!(find("_").await, [""; 0]);
+    // Each once, in order, from page to page: by kind, then by name.
+    let mut expected: Vec<_> = (1..=150).map(|n| format!("api-{n:03}")).collect();
+    expected.insert(100, "api-100-B".to_owned());
+    expected.push("Edit-API".to_owned());
+    assert_eq!(find("aPi").await, expected);
+}

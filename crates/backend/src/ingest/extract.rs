@@ -156,12 +156,14 @@ impl Extractor {
 
     /// Reads what lists need; compresses the whole.
     pub(super) fn extract(&mut self, json: &RawValue) -> Result<Record, Unfit> {
+        let record = read(json.get())?;
         let manifest = self.compressor.compress(json.get().as_bytes()).map_err(|_| Unfit::NotAnObject(0))?;
-        read(json.get(), manifest)
+        Ok(Record { manifest, ..record })
     }
 }
 
-fn read(text: &str, manifest: Vec<u8>) -> Result<Record, Unfit> {
+/// All but the manifest, which is left empty.
+fn read(text: &str) -> Result<Record, Unfit> {
     let object: Object<'_> = serde_json::from_str(text).map_err(|e| Unfit::NotAnObject(e.column()))?;
     let meta = &object.metadata;
     check("apiVersion", &object.api_version, 317)?;
@@ -255,7 +257,7 @@ fn read(text: &str, manifest: Vec<u8>) -> Result<Record, Unfit> {
         node: pod.node_name.map(|node| clean(&node, 253)),
         info,
         hash,
-        manifest,
+        manifest: Vec::new(),
         kind,
         namespace,
         workload,

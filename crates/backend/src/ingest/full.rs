@@ -120,7 +120,7 @@ impl<'a> FromIterator<&'a Record> for Columns {
     }
 }
 
-/// Adds to what is gathered; answers how many objects.
+/// Adds to what is gathered; answers how many objects are new there.
 pub(super) async fn stage(
     tx: &mut PgConnection,
     agent: Agent,
@@ -128,12 +128,14 @@ pub(super) async fn stage(
     now: OffsetDateTime,
 ) -> Result<i64, Refused> {
     let c: Columns = chunk.upserts.iter().collect();
-    sqlx::query!(
-        "INSERT INTO ingest_staging (org_id, cluster_id, updated_at, uid, kind, api_version, namespace, name, created_at,
+    let added = sqlx::query_scalar!(
+        // A row that was there before, from an earlier batch, carries the lock of its update in xmax.
+        r#"WITH put AS (
+         INSERT INTO ingest_staging (org_id, cluster_id, updated_at, uid, kind, api_version, namespace, name, created_at,
            workload, health, ready, desired, application, app_source, app_version, images, owner_uid, owner_kind,
            owner_name, node, info, hash, manifest)
          SELECT $1, $2, $3, uid, kind, api_version, namespace, name, created_at, workload, health, ready, desired,
-           application, app_source, app_version, string_to_array(images, E'\\n'), owner_uid, owner_kind, owner_name,
+           application, app_source, app_version, string_to_array(images, E'\n'), owner_uid, owner_kind, owner_name,
            node, info, hash, manifest
          FROM UNNEST($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::bool[],
            $11::text[], $12::int[], $13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::uuid[],
@@ -146,7 +148,9 @@ pub(super) async fn stage(
            ready = excluded.ready, desired = excluded.desired, application = excluded.application,
            app_source = excluded.app_source, app_version = excluded.app_version, images = excluded.images,
            owner_uid = excluded.owner_uid, owner_kind = excluded.owner_kind, owner_name = excluded.owner_name,
-           node = excluded.node, info = excluded.info, hash = excluded.hash, manifest = excluded.manifest",
+           node = excluded.node, info = excluded.info, hash = excluded.hash, manifest = excluded.manifest
+           RETURNING xmax = 0 AS new)
+         SELECT count(*) FILTER (WHERE new) AS "added!" FROM put"#,
         agent.org.0,
         agent.cluster.0,
         now,
@@ -172,34 +176,24 @@ pub(super) async fn stage(
         &c.hash,
         &c.manifest,
     )
-    .execute(tx)
+    .fetch_one(tx)
     .await?;
-    Ok(chunk.upserts.len().try_into().unwrap_or(i64::MAX))
+    Ok(added)
 }
 
-/// Notes how far the gathering is and that so many objects were `added`; answers how many are gathered. An object that was
-/// sent twice counts twice, until the last batch: then all are counted.
-pub(super) async fn staged(
-    tx: &mut PgConnection,
-    agent: Agent,
-    place: Place,
-    added: i64,
-    last: bool,
-) -> Result<i64, Refused> {
+/// Notes how far the gathering is and that so many objects were `added`; answers how many are gathered.
+pub(super) async fn staged(tx: &mut PgConnection, agent: Agent, place: Place, added: i64) -> Result<i64, Refused> {
     let count = sqlx::query_scalar!(
         "INSERT INTO ingest_staging_state AS s (org_id, cluster_id, epoch, seq, resources)
          VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (org_id, cluster_id) DO UPDATE
-           SET epoch = excluded.epoch, seq = excluded.seq,
-               resources = CASE WHEN $6 THEN (SELECT count(*) FROM ingest_staging WHERE org_id = $1 AND cluster_id = $2)
-                                ELSE s.resources + excluded.resources END
+           SET epoch = excluded.epoch, seq = excluded.seq, resources = s.resources + excluded.resources
          RETURNING resources",
         agent.org.0,
         agent.cluster.0,
         place.epoch,
         place.seq,
         added,
-        last,
     )
     .fetch_one(tx)
     .await?;

@@ -153,7 +153,7 @@ impl Ingest {
                 while let Some(chunk) = next_chunk(items).await? {
                     added += full::stage(&mut tx, agent, &chunk, now).await?;
                 }
-                let staged = full::staged(&mut tx, agent, place, added, header.last).await?;
+                let staged = full::staged(&mut tx, agent, place, added).await?;
                 self.within_limit(&mut tx, agent, staged).await?;
                 if header.last {
                     let kept: Vec<String> = header

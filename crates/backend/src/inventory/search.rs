@@ -6,10 +6,10 @@ use super::cursor;
 use crate::{Authorized, Error, Organisation, Web, database, permission::ViewInventory, world::timestamp};
 
 /// Most matches that are looked at: what is asked for more is answered with these, and should be asked more exactly.
-const CANDIDATES: i64 = 500;
+const CANDIDATES: i64 = 250;
 
 impl Web {
-    /// Objects whose name contains the text, and what they own, at most 500; exact names first, then workloads, then by
+    /// Objects whose name contains the text, and what they own, at most 250; exact names first, then workloads, then by
     /// name. By a text without three letters or digits in a row, names that begin with it. Without text, nothing.
     pub async fn search(
         &self,
