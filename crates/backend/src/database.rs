@@ -67,10 +67,12 @@ impl Target {
     pub fn pool(&self, size: u32) -> PgPool {
         let options = PgPoolOptions::new();
         // Filters that are not set must cost nothing: `($1 IS NULL OR kind = $1)` uses an index only in a plan that is
-        // made for its values. Nobody waits longer for a page than the server does.
+        // made for its values. Starting parallel workers takes longer than a page may. Nobody waits longer for one than
+        // the server does.
         let options = if self.part == Some(Part::Web) {
             options.after_connect(|connection, _| {
-                let settings = "SET plan_cache_mode = force_custom_plan; SET statement_timeout = '15s'";
+                let settings = "SET plan_cache_mode = force_custom_plan; SET max_parallel_workers_per_gather = 0; \
+                                SET statement_timeout = '15s'";
                 Box::pin(async move { connection.execute(settings).await.map(drop) })
             })
         } else {

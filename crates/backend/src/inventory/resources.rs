@@ -28,7 +28,7 @@ impl Web {
                    (SELECT uid, kind, namespace, name FROM resources
                     WHERE org_id = $1 AND cluster_id = $2 AND ($11 OR (kind, namespace, name, uid) > ($3, $4, $5, $6))
                       AND ($7::text IS NULL OR kind = $7) AND ($8::text IS NULL OR namespace = $8)
-                      AND name <> lower(name) AND name ILIKE $9
+                      AND name <> lower(name) AND name ILIKE coalesce($9, '')
                     ORDER BY kind, namespace, name, uid LIMIT $10)) found
              JOIN resources r ON r.org_id = $1 AND r.cluster_id = $2 AND r.uid = found.uid
              ORDER BY found.kind, found.namespace, found.name, found.uid LIMIT $10",
