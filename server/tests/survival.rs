@@ -26,8 +26,7 @@ use secrecy::ExposeSecret;
 use sqlx::PgPool;
 
 const KILLS: usize = 20;
-/// Each takes some seconds.
-const KILLS_OF_POSTGRESQL: usize = 8;
+
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program that is killed with the test.
@@ -249,7 +248,7 @@ async fn postgresql_may_be_killed_at_any_moment() {
     let whole = stack.served();
     let states = [BTreeMap::new(), whole.clone()];
     let mut server = stack.server();
-    for _ in 0..KILLS_OF_POSTGRESQL {
+    for _ in 0..KILLS {
         // A fresh agent begins with a full synchronisation.
         let mut agent = stack.agent();
         tokio::time::sleep(Duration::from_millis(random(2_000))).await;
