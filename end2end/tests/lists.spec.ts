@@ -1,5 +1,5 @@
 // Lists: their filters and their place live in the address.
-import { expect, residentCluster, row, scripted, test, visit } from "../support/test.ts";
+import { expect, residentCluster, row, scripted, settled, test, visit } from "../support/test.ts";
 
 test("filters are in the address and can be taken away again", async ({ resident: page }) => {
   await visit(page, `${residentCluster()}/workloads`);
@@ -38,6 +38,30 @@ test("filters are in the address and can be taken away again", async ({ resident
   await expect(filters.getByRole("combobox", { name: "namespace" })).toHaveValue("argocd");
   await page.goBack();
   await expect(row(page, "argocd-server")).toBeVisible();
+  await expect(filters.getByLabel("Filter workloads by name")).toHaveValue("");
+});
+
+test("@js-on going back before the page is taken over leads back", async ({ resident: page }) => {
+  await visit(page, `${residentCluster()}/workloads`);
+  const filters = page.getByRole("search", { name: "Filters" });
+  await filters.getByLabel("Filter workloads by name").fill("repo");
+  await filters.getByLabel("Filter workloads by name").press("Enter");
+  await expect(page).toHaveURL(/q=repo/);
+  await expect(row(page, "argocd-server")).toHaveCount(0);
+  // A slow connection: the page is there long before what makes it respond.
+  let release = () => {};
+  const slow = new Promise<void>((done) => (release = done));
+  await page.route(/\.wasm$/, async (route) => {
+    await slow;
+    await route.continue();
+  });
+  await page.reload();
+  await expect(row(page, "argocd-repo-server")).toBeVisible();
+  await page.goBack();
+  await expect(page).not.toHaveURL(/q=/);
+  release();
+  await expect(row(page, "argocd-server")).toBeVisible();
+  await settled(page);
   await expect(filters.getByLabel("Filter workloads by name")).toHaveValue("");
 });
 

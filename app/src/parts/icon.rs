@@ -65,6 +65,9 @@ fn drawing(lines: &'static str) -> AnyView {
     view! {
         <svg
             class="icon"
+            // For a page whose stylesheet did not arrive; the stylesheet has the last word.
+            width="16"
+            height="16"
             viewBox="0 0 24 24"
             fill="none"
             stroke="currentColor"

@@ -40,16 +40,18 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 }
 
 /// Loads the browser's part, both files at once, and takes the page over when all of it is there. A script does it rather
-/// than preloading links: who runs no scripts then downloads nothing in vain.
+/// than preloading links: who runs no scripts then downloads nothing in vain. Whoever went back meanwhile, to an address
+/// of the same document, sees what was not made for it: it is asked for anew.
 fn start(assets: &Assets) -> String {
     format!(
-        "const wasm = fetch({wasm:?}), code = import({js:?});\n\
+        "const here = () => location.pathname + location.search, made = here();\n\
+         const wasm = fetch({wasm:?}), code = import({js:?});\n\
          const {{ default: init, hydrate }} = await code;\n\
          await init({{ module_or_path: wasm }});\n\
          if (document.readyState === \"loading\") {{\n\
          await new Promise((ready) => document.addEventListener(\"DOMContentLoaded\", ready, {{ once: true }}));\n\
          }}\n\
-         hydrate();",
+         if (here() === made) hydrate(); else location.reload();",
         wasm = assets.wasm,
         js = assets.js,
     )

@@ -4,6 +4,8 @@ use kubewise_contract::{ClusterDetail, ClusterStatus, Timestamp, UiError};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::{components::Outlet, hooks::use_location};
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
 use crate::{
     api::{At, cluster_detail},
@@ -30,6 +32,10 @@ pub(crate) fn ClusterFrame() -> impl IntoView {
         let base = place.get().href("");
         path.with(|p| p.strip_prefix(&base).unwrap_or_default().trim_matches('/').to_owned())
     });
+    Effect::new(move |_| {
+        tab.track();
+        show_current_tab();
+    });
     view! {
         <Transition>
             {move || Suspend::new(async move {
@@ -37,6 +43,16 @@ pub(crate) fn ClusterFrame() -> impl IntoView {
             })}
         </Transition>
         <Outlet/>
+    }
+}
+
+/// In the browser: on a phone, the tabs are scrolled to the one that is shown.
+fn show_current_tab() {
+    let current = document().query_selector(".tabs [aria-current]").ok().flatten();
+    let Some(current) = current.and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return };
+    if let Some(tabs) = current.parent_element().and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
+        let beside = (tabs.client_width() - current.offset_width()) / 2;
+        tabs.set_scroll_left(current.offset_left() - tabs.offset_left() - beside);
     }
 }
 
