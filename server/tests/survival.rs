@@ -26,7 +26,6 @@ use secrecy::ExposeSecret;
 use sqlx::PgPool;
 
 const KILLS: usize = 20;
-
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program that is killed with the test.

@@ -36,6 +36,16 @@ fn files(folder: &Path) -> TlsFiles {
     TlsFiles { cert: folder.join("tls.crt"), key: folder.join("tls.key") }
 }
 
+/// The settings of a server that listens there.
+fn config(address: SocketAddr, files: &TlsFiles) -> Config {
+    let settings = [
+        ("KUBEWISE_LISTEN", address.to_string()),
+        ("KUBEWISE_TLS_CERT", files.cert.display().to_string()),
+        ("KUBEWISE_TLS_KEY", files.key.display().to_string()),
+    ];
+    Config::read(&Source::from_pairs(settings.map(|(name, value)| (name.to_owned(), value)))).unwrap()
+}
+
 /// Answers where it listens, and what stops it.
 fn serve(files: &TlsFiles) -> (SocketAddr, watch::Sender<bool>) {
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Some(files)).unwrap();
@@ -71,17 +81,7 @@ async fn tls_1_2_and_1_3_are_spoken_and_a_replaced_certificate_is_taken_up() {
     let plain = Client::builder().no_proxy().build().unwrap();
     assert!(plain.get(url.replace("https", "http")).send().await.is_err(), "nothing is answered unencrypted");
 
-    let settings = |cert: &Path| {
-        Source::from_pairs(
-            [
-                ("KUBEWISE_LISTEN", address.to_string()),
-                ("KUBEWISE_TLS_CERT", cert.display().to_string()),
-                ("KUBEWISE_TLS_KEY", files.key.display().to_string()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value)),
-        )
-    };
-    healthcheck(&Config::read(&settings(&files.cert)).unwrap()).await.unwrap();
+    healthcheck(&config(address, &files)).await.unwrap();
 
     // A key alone does not go with the certificate: the one before stays.
     let second = certificate();
@@ -113,12 +113,5 @@ async fn a_listener_that_is_not_kubewise_is_not_well() {
             drop(stream);
         }
     });
-    let settings = [
-        ("KUBEWISE_LISTEN", address.to_string()),
-        ("KUBEWISE_TLS_CERT", files.cert.display().to_string()),
-        ("KUBEWISE_TLS_KEY", files.key.display().to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value));
-    let config = Config::read(&Source::from_pairs(settings)).unwrap();
-    healthcheck(&config).await.unwrap_err();
+    healthcheck(&config(address, &files)).await.unwrap_err();
 }
