@@ -9,8 +9,8 @@ use leptos_router::{
 };
 
 use crate::pages::{
-    AddCluster, ClusterFrame, ClusterOverview, Clusters, Install, Landing, Login, NotFound, OrganisationFrame,
-    OrganisationOverview, Search, SignUp,
+    AccountFrame, AddCluster, ClusterFrame, ClusterOverview, Clusters, Install, Landing, Login, NotFound,
+    OrganisationFrame, OrganisationOverview, Profile, Reset, Search, Security, Sessions, SignUp, Verify,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -31,6 +31,13 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("") view=Landing ssr=SsrMode::Async/>
                 <Route path=path!("/signup") view=SignUp ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=Login ssr=SsrMode::Async/>
+                <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
+                <Route path=path!("/verify") view=Verify ssr=SsrMode::Async/>
+                <ParentRoute path=path!("/account") view=AccountFrame ssr=SsrMode::Async>
+                    <Route path=path!("") view=Profile ssr=SsrMode::Async/>
+                    <Route path=path!("/security") view=Security ssr=SsrMode::Async/>
+                    <Route path=path!("/sessions") view=Sessions ssr=SsrMode::Async/>
+                </ParentRoute>
                 <ParentRoute path=path!("/o/:org") view=OrganisationFrame ssr=SsrMode::Async>
                     <Route path=path!("") view=OrganisationOverview ssr=SsrMode::Async/>
                     // The same page for the address that ends in a slash: the server matches addresses exactly.

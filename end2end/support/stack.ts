@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
+import { mailServer } from "./mail.ts";
 import { freePort, run, start, stop, until } from "./processes.ts";
 
 /** What the tests know of the running system; handed to the workers in a variable. */
@@ -40,7 +41,10 @@ export async function up(): Promise<() => Promise<void>> {
   if (!site) throw new Error("KUBEWISE_E2E_SITE must name the folder with the built pages");
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const mail = await mailServer(path.join(folder, "mail"));
   const env = {
+    KUBEWISE_SMTP_URL: mail.url,
+    KUBEWISE_MAIL_FROM: "Kubewise <kubewise@northwind.example>",
     KUBEWISE_DATA_DIR: path.join(folder, "data"),
     KUBEWISE_LISTEN: `127.0.0.1:${port}`,
     LEPTOS_SITE_ROOT: path.resolve(site),
@@ -48,7 +52,7 @@ export async function up(): Promise<() => Promise<void>> {
   mkdirSync(env.KUBEWISE_DATA_DIR, { mode: 0o755 });
 
   const server = start("kubewise-server", ["serve"], env, path.join(folder, "server.log"));
-  const running: (() => Promise<void>)[] = [() => stop(server)];
+  const running: (() => Promise<void>)[] = [mail.stop, () => stop(server)];
   const down = async () => {
     for (const end of running.reverse()) await end();
     if (!process.env.KUBEWISE_E2E_KEEP) rmSync(folder, { recursive: true, force: true });

@@ -24,7 +24,7 @@ for (const [form, viewport] of [
 
     test("on the pages outside", async ({ page, provoked }) => {
       provoked.add(404);
-      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/nowhere"]) await inspect(page, path);
+      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/nowhere"]) await inspect(page, path);
     });
 
     test("on the pages of an organisation", async ({ resident: page, provoked }) => {
@@ -36,6 +36,10 @@ for (const [form, viewport] of [
       const object = (await page.locator("a.row-link").first().getAttribute("href"))!;
       for (const path of [
         "/",
+        "/account",
+        "/account?done=name",
+        "/account/security",
+        "/account/sessions",
         `${org}/`,
         `${org}/clusters`,
         `${org}/clusters?q=none`,
@@ -99,7 +103,7 @@ test("nothing is wider than a phone", async ({ page }) => {
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
   const tabs = ["", "/applications", "/workloads", "/images", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
+  for (const path of ["/", "/account", "/account/security", "/account/sessions", "/reset", `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
     await visit(page, path);
     const viewport = page.locator("html");
     const wide = await viewport.evaluate((html) => html.scrollWidth - html.clientWidth).catch(() => 0);

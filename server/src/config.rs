@@ -4,7 +4,8 @@ mod source;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use kubewise_backend::Mailer;
 use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
@@ -31,6 +32,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether strangers may make accounts.
     pub signup_open: bool,
+    /// The SMTP server that mail leaves by; none: it lands in the folder `outbox` of the data folder.
+    pub smtp_url: Option<SecretString>,
+    /// Who mail comes from.
+    pub mail_from: String,
 }
 
 /// PEM files.
@@ -119,7 +124,46 @@ impl Config {
             Some("invite" | "closed") => false,
             Some(other) => bail!("KUBEWISE_SIGNUP={other}: use open, invite or closed"),
         };
-        Ok(Self { listen, public_url, tls, behind_proxy, data_dir, databases, roles, log, log_format, signup_open })
+        let smtp_url = source.secret("KUBEWISE_SMTP_URL");
+        let mail_from = match (source.get("KUBEWISE_MAIL_FROM"), &smtp_url) {
+            (Some(from), _) => from,
+            (None, None) => "Kubewise <kubewise@localhost.localdomain>".to_owned(),
+            (None, Some(_)) => bail!(
+                "KUBEWISE_SMTP_URL is set, so KUBEWISE_MAIL_FROM must be too: an address like Kubewise <kubewise@example.com>"
+            ),
+        };
+        Mailer::check_sender(&mail_from).context("KUBEWISE_MAIL_FROM")?;
+        if let Some(url) = &smtp_url {
+            Mailer::check_smtp_url(url).context("KUBEWISE_SMTP_URL")?;
+        }
+        Ok(Self {
+            listen,
+            public_url,
+            tls,
+            behind_proxy,
+            data_dir,
+            databases,
+            roles,
+            log,
+            log_format,
+            signup_open,
+            smtp_url,
+            mail_from,
+        })
+    }
+
+    /// How mail leaves. In a runtime only.
+    pub fn mailer(&self) -> Result<Mailer> {
+        let mailer = match &self.smtp_url {
+            Some(url) => Mailer::smtp(url, &self.mail_from, &self.public_url),
+            None => Mailer::outbox(self.outbox(), &self.mail_from, &self.public_url),
+        };
+        mailer.context("mail")
+    }
+
+    /// Where mail lands that leaves by no server.
+    pub fn outbox(&self) -> PathBuf {
+        self.data_dir.join("outbox")
     }
 
     /// Whether people reach this server over TLS, so that cookies may be bound to it.
@@ -224,11 +268,18 @@ mod tests {
         refused(&[("KUBEWISE_LOG", "loud=very=much")], "KUBEWISE_LOG");
         refused(&[("KUBEWISE_LOG_FORMAT", "xml")], "KUBEWISE_LOG_FORMAT");
         refused(&[("KUBEWISE_SIGNUP", "yes")], "KUBEWISE_SIGNUP");
+        refused(&[("KUBEWISE_SMTP_URL", "smtps://mail.example.com")], "KUBEWISE_MAIL_FROM");
+        refused(&[("KUBEWISE_MAIL_FROM", "Kubewise")], "KUBEWISE_MAIL_FROM");
+        let from = ("KUBEWISE_MAIL_FROM", "kubewise@example.com");
+        refused(&[("KUBEWISE_SMTP_URL", "https://mail.example.com"), from], "KUBEWISE_SMTP_URL");
         refused(&[("KUBEWISE_LISTN", "127.0.0.1:1")], "KUBEWISE_LISTN");
     }
 
     #[test]
-    fn a_database_error_does_not_repeat_the_password() {
+    fn an_error_does_not_repeat_a_password() {
+        let from = ("KUBEWISE_MAIL_FROM", "kubewise@example.com");
+        let error = read(&[("KUBEWISE_SMTP_URL", "ftp://u:hunter2@host"), from]).unwrap_err();
+        assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
         let error = read(&[("KUBEWISE_DATABASE_URL", "postgres://u:hunter2@host:notaport/db")]).unwrap_err();
         assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
     }

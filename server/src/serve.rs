@@ -63,7 +63,12 @@ pub async fn serve(config: Config) -> Result<()> {
     };
     let listening = tokio::spawn(keep_listening(live, databases.pool(Part::Web, 1)?, stopping.clone()));
     let jobs = if config.roles.worker {
-        let worker = Worker::new(databases.pool(Part::Worker, WORKER_CONNECTIONS)?, world.clone());
+        if config.smtp_url.is_none() {
+            make_outbox(&config.outbox())?;
+            tracing::info!(folder = %config.outbox().display(), "no SMTP server is set: mail lands in a folder");
+        }
+        let pool = databases.pool(Part::Worker, WORKER_CONNECTIONS)?;
+        let worker = Worker::new(pool, world.clone(), config.mailer()?);
         let name = format!("{}-{}", std::process::id(), hex::encode(world.random::<4>()));
         Some(tokio::spawn(worker.run(name, wait(stopping.clone()))))
     } else {
@@ -98,6 +103,13 @@ pub async fn serve(config: Config) -> Result<()> {
     databases.close().await?;
     tracing::info!("stopped");
     served.context("listener")?
+}
+
+/// For this user alone: mails hold links that open accounts.
+fn make_outbox(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).with_context(|| folder.display().to_string())
 }
 
 async fn wait(mut stopping: watch::Receiver<bool>) {

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 enum Needs {
     /// Anybody, with the reason.
     Nothing(&'static str),
+    /// Somebody who is signed in: it is about their own account.
+    SignedIn,
     /// A member whose role has the permission.
     May(Permission),
 }
@@ -33,7 +35,7 @@ type Case = (&'static str, Needs, Input, Value);
 
 fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
     use Input::{Form, Json};
-    use Needs::{May, Nothing};
+    use Needs::{May, Nothing, SignedIn};
     use Permission::{ManageClusters, ViewInventory, ViewOrganisation};
     let org = t.slug.as_str();
     let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
@@ -49,6 +51,17 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
         ),
         ("/api/log_in", Nothing("makes the session"), Form, json!({"email": "", "password": ""})),
         ("/api/log_out", Nothing("ends the session, if any"), Form, json!({})),
+        ("/api/verify_address", Nothing("the link is the proof"), Form, json!({"token": ""})),
+        ("/api/request_reset", Nothing("for who cannot sign in"), Form, json!({"email": ""})),
+        ("/api/reset_password", Nothing("the link is the proof"), Form, json!({"token": "", "password": ""})),
+        ("/api/account", SignedIn, Json, json!({})),
+        ("/api/change_name", SignedIn, Form, json!({"name": "Maya"})),
+        ("/api/resend_verification", SignedIn, Form, json!({})),
+        ("/api/change_address", SignedIn, Form, json!({"email": "new@example.com", "current_password": PASSWORD})),
+        ("/api/change_password", SignedIn, Form, json!({"current_password": PASSWORD, "password": PASSWORD})),
+        ("/api/sessions", SignedIn, Json, json!({})),
+        ("/api/end_session", SignedIn, Form, json!({"id": ""})),
+        ("/api/end_other_sessions", SignedIn, Form, json!({})),
         ("/api/frame", May(ViewOrganisation), Json, json!({"org": org})),
         ("/api/overview", May(ViewInventory), Json, json!({"org": org})),
         ("/api/clusters", May(ViewInventory), Json, in_org()),
@@ -78,12 +91,17 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
 }
 
 fn routes() -> Vec<(&'static str, Needs)> {
-    use Needs::{May, Nothing};
+    use Needs::{May, Nothing, SignedIn};
     use Permission::{ManageClusters, ViewInventory};
     vec![
         ("/", Nothing("the landing page")),
         ("/signup", Nothing("the form to make an account")),
         ("/login", Nothing("the form to sign in")),
+        ("/reset", Nothing("for who cannot sign in")),
+        ("/verify", Nothing("the link is the proof")),
+        ("/account", SignedIn),
+        ("/account/security", SignedIn),
+        ("/account/sessions", SignedIn),
         ("/o/:org", May(ViewInventory)),
         ("/o/:org/clusters", May(ViewInventory)),
         ("/o/:org/search", May(ViewInventory)),
@@ -117,7 +135,8 @@ fn callers() -> Vec<Caller> {
 fn expected(needs: Needs, caller: Caller) -> Option<u16> {
     match (needs, caller) {
         (Needs::Nothing(_), _) => None,
-        (Needs::May(_), Caller::Nobody) => Some(401),
+        (Needs::SignedIn | Needs::May(_), Caller::Nobody) => Some(401),
+        (Needs::SignedIn, _) => None,
         (Needs::May(_), Caller::Stranger) => Some(404),
         (Needs::May(permission), Caller::Member(role)) if role.may(permission) => None,
         (Needs::May(_), Caller::Member(_)) => Some(403),
@@ -228,6 +247,11 @@ async fn every_server_function_answers_as_the_table_of_roles_says() {
                 None if matches!(path, "/api/log_in" | "/api/sign_up") => {
                     assert!(matches!(status.as_u16(), 401 | 422), "{caller:?} calls {path}: {status}");
                 }
+                // A link that never was one, and a session that is not theirs.
+                None if matches!(path, "/api/verify_address" | "/api/reset_password") => {
+                    assert_eq!(status.as_u16(), 410);
+                }
+                None if path == "/api/end_session" => assert_eq!(status.as_u16(), 404),
                 None => assert!(
                     status.is_success() || status.is_redirection() || status.as_u16() == 422,
                     "{caller:?} calls {path}: {status}"

@@ -152,7 +152,8 @@ async fn a_deleted_clusters_agent_is_refused_and_its_data_goes() {
     server.web.delete_cluster(&cluster).await.unwrap();
     server.refused(&t.token, full(2, &[]), 401).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let worker = server.database.worker(&kubewise_backend::World::system());
+    let outbox = tempfile::tempdir().unwrap();
+    let worker = server.database.worker(&kubewise_backend::World::system(), outbox.path());
     let running = tokio::spawn(worker.run("test".to_owned(), async {
         let _ = stopped.await;
     }));

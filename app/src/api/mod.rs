@@ -4,6 +4,7 @@
 mod account;
 mod answers;
 mod clusters;
+mod identity;
 mod install;
 mod inventory;
 mod read;
@@ -13,6 +14,10 @@ pub(crate) use answers::{At, Frame, InstallStatus, Listing};
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
     overview,
+};
+pub(crate) use identity::{
+    ChangeAddress, ChangeName, ChangePassword, EndOtherSessions, EndSession, RequestReset, ResendVerification,
+    ResetPassword, VerifyAddress, account, sessions,
 };
 pub(crate) use install::{install, install_status};
 pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};

@@ -149,6 +149,7 @@ fn AccountMenu(frame: FrameResource, class: &'static str) -> impl IntoView {
                                 <div class="who"><b>{viewer.name}</b>{viewer.email}<div class="muted">
                                     {format!("{} of {}", here.role, here.name)}
                                 </div></div>
+                                <a class="entry" href="/account">{Icon::User.show()}"Your account"</a>
                                 <form method="post" action="/api/log_out">
                                     <button type="submit" class="entry">{Icon::LogOut.show()}"Sign out"</button>
                                 </form>

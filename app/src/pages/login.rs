@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::outside::Outside;
 use crate::{
     api::LogIn,
-    parts::{FormError, Submit, TextField},
+    parts::{FormError, Icon, Submit, TextField},
 };
 
 /// Signing in. Whatever was wrong, one sentence says it, so that nobody learns which addresses have an account.
@@ -18,6 +18,7 @@ pub(crate) fn Login() -> impl IntoView {
     let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
     let query = use_query_map();
     let next = move || query.with(|q| q.get("next").unwrap_or_default());
+    let reset = move || query.with(|q| q.get("reset").is_some());
     let asked = move || !matches!(next().as_str(), "" | "/");
     view! {
         <Title text="Sign in"/>
@@ -29,6 +30,9 @@ pub(crate) fn Login() -> impl IntoView {
                     <ActionForm action>
                         <div class="form">
                             <FormError trouble/>
+                            {move || reset().then(|| view! {
+                                <div class="note ok" role="status">{Icon::Check.show()}<span>"Your password was changed. Sign in with the new one."</span></div>
+                            })}
                             <input type="hidden" name="next" value=next/>
                             <TextField name="email" label="E-mail address".into_any() field=Field::Email trouble
                                 kind="email" autocomplete="username" max=254 focus=true/>
@@ -38,6 +42,7 @@ pub(crate) fn Login() -> impl IntoView {
                         </div>
                     </ActionForm>
                 </div>
+                <div class="else"><a class="link" href="/reset">"Forgot your password?"</a></div>
                 <div class="else">"New here? "<a class="link" href="/signup">"Create an account"</a></div>
             </div>
         </Outside>

@@ -1,5 +1,6 @@
 //! The pages.
 
+mod account;
 mod add_cluster;
 pub(crate) mod cluster;
 mod cluster_table;
@@ -11,9 +12,12 @@ mod login;
 mod not_found;
 mod outside;
 mod overview;
+mod reset;
 mod search;
 mod signup;
+mod verify;
 
+pub(crate) use account::{AccountFrame, Profile, Security, Sessions};
 pub(crate) use add_cluster::AddCluster;
 pub(crate) use cluster::{ClusterFrame, ClusterOverview};
 pub(crate) use clusters::Clusters;
@@ -23,5 +27,7 @@ pub(crate) use landing::Landing;
 pub(crate) use login::Login;
 pub(crate) use not_found::NotFound;
 pub(crate) use overview::OrganisationOverview;
+pub(crate) use reset::Reset;
 pub(crate) use search::Search;
 pub(crate) use signup::SignUp;
+pub(crate) use verify::Verify;

@@ -14,6 +14,7 @@ pub(crate) fn Failure(error: UiError) -> impl IntoView {
 pub(crate) fn failure(error: &UiError) -> AnyView {
     let title = match error {
         UiError::NotFound => "Nothing here",
+        UiError::LinkEnded => "This link has ended",
         UiError::Forbidden | UiError::ForeignOrigin | UiError::SignUpClosed => "Not allowed",
         UiError::SignedOut | UiError::WrongCredentials => "Signed out",
         UiError::Invalid(_) => "This address cannot be understood",

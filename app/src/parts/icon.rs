@@ -22,6 +22,7 @@ pub(crate) enum Icon {
     Shield,
     Trash,
     UpDown,
+    User,
 }
 
 impl Icon {
@@ -43,6 +44,7 @@ impl Icon {
             Self::Shield => lu::LuShieldCheck.data,
             Self::Trash => lu::LuTrash2.data,
             Self::UpDown => lu::LuChevronsUpDown.data,
+            Self::User => lu::LuUser.data,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Beginning and ending sessions, and where a person goes then.
 
 use http::{header, request::Parts};
-use kubewise_backend::session::USER_ID;
+use kubewise_backend::session::{BROWSER, USER_ID};
 use kubewise_contract::UserId;
+use leptos::prelude::use_context;
+use tower_sessions::session::Id;
 
 use super::answer::{Refusal, session};
 use crate::place::encode;
@@ -12,7 +14,54 @@ pub(crate) async fn begin_session(user: UserId) -> Result<(), Refusal> {
     let session = session().await?;
     session.cycle_id().await?;
     session.insert(USER_ID, user).await?;
+    let agent = use_context::<Parts>()
+        .and_then(|parts| parts.headers.get(header::USER_AGENT)?.to_str().ok().map(browser))
+        .unwrap_or_default();
+    session.insert(BROWSER, agent).await?;
     Ok(())
+}
+
+/// Gives the session another id: what a person may do, or by which password, has changed.
+pub(crate) async fn renew_session() -> Result<(), Refusal> {
+    session().await?.cycle_id().await?;
+    Ok(())
+}
+
+/// Names the session that asks.
+pub(crate) async fn session_id() -> Result<Option<Id>, Refusal> {
+    Ok(session().await?.id())
+}
+
+/// The browser and its system, for a person to recognise; of the rest of what a browser says of itself nothing is kept.
+fn browser(user_agent: &str) -> String {
+    // Most browsers claim to be others too: the first that fits is the one it is.
+    let first = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name)
+    };
+    let browser = first(&[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = first(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("CrOS", "ChromeOS"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => String::new(),
+    }
 }
 
 /// Signs whoever is signed in out.
@@ -60,6 +109,19 @@ mod tests {
         {
             assert_eq!(local_path(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn browsers_are_named_for_people() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        assert_eq!(browser(firefox), "Firefox on Linux");
+        let edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 \
+                    Safari/537.36 Edg/140.0.0.0";
+        assert_eq!(browser(edge), "Edge on Windows");
+        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+                      Version/26.0 Mobile/15E148 Safari/604.1";
+        assert_eq!(browser(safari), "Safari on iPhone");
+        assert_eq!(browser("curl/8"), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod shell;
 mod token_cookie;
 
 pub(crate) use answer::{Refusal, answer, who};
-pub(crate) use login::{begin_session, end_session, local_path};
+pub(crate) use login::{begin_session, end_session, local_path, renew_session, session_id};
 pub(crate) use lookup::{cluster_in, organisation_in};
 pub use shell::shell;
 pub(crate) use token_cookie::{hand_over, take_over};

@@ -6,7 +6,12 @@ use kubewise_contract::{
 };
 use secrecy::SecretString;
 
-use crate::{Actor, Error, Web, database, error::is_taken, password::PasswordPolicy};
+use crate::{
+    Actor, Error, Web, database,
+    error::is_taken,
+    mail::{self, Mail},
+    password::PasswordPolicy,
+};
 
 /// What signing up asks for.
 pub struct SignUp {
@@ -102,6 +107,7 @@ impl Web {
         )
         .execute(&mut *tx)
         .await?;
+        mail::enqueue(&mut tx, &Mail::VerifyAddress { user }).await?;
         tx.commit().await?;
         Ok(SignedUp { user, slug })
     }

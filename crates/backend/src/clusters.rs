@@ -12,7 +12,7 @@ use crate::{
     error::is_taken,
     ingest::HEARTBEAT,
     inventory::cursor,
-    jobs::{PurgeCluster, enqueue_purge},
+    jobs::{self, PurgeCluster},
     live,
     permission::{ManageClusters, ViewInventory},
     token,
@@ -296,7 +296,7 @@ impl Web {
             return Err(Error::NotFound);
         }
         revoke_tokens(&mut tx, cluster, now).await?;
-        enqueue_purge(&mut tx, &PurgeCluster { org: cluster.org, cluster: cluster.id }).await?;
+        jobs::enqueue(&mut tx, &PurgeCluster { org: cluster.org, cluster: cluster.id }).await?;
         live::notify(&mut tx, cluster.org, cluster.id, true).await?;
         tx.commit().await?;
         Ok(())

@@ -11,6 +11,9 @@ pub enum Error {
     /// E-mail address or password wrong.
     #[error("wrong credentials")]
     WrongCredentials,
+    /// A link that was used already, is too old, or never was one.
+    #[error("the link has ended")]
+    LinkEnded,
     /// There is none, or none that the asker may see.
     #[error("not found")]
     NotFound,
@@ -40,6 +43,7 @@ impl Error {
         match self {
             Self::Invalid(field) => (*field).into(),
             Self::WrongCredentials => UiError::WrongCredentials,
+            Self::LinkEnded => UiError::LinkEnded,
             Self::NotFound => UiError::NotFound,
             Self::Forbidden => UiError::Forbidden,
             Self::SignUpClosed => UiError::SignUpClosed,

@@ -5,10 +5,20 @@ use std::time::Duration;
 use apalis::{layers::retry::RetryPolicy, prelude::*};
 use apalis_postgres::{Config, PostgresStorage};
 use kubewise_contract::{ClusterId, OrgId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, PgPool};
+use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 
-use crate::{Error, World, database, session};
+use crate::{
+    Error, World, database,
+    mail::{Mail, Mailer},
+    session,
+};
+
+/// What is done by the worker, and the name of the queue it waits in.
+pub(crate) trait Queue: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
+    const NAME: &'static str;
+}
 
 /// Remove all that a deleted cluster held.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,16 +27,25 @@ pub(crate) struct PurgeCluster {
     pub(crate) cluster: ClusterId,
 }
 
-const PURGE_CLUSTER: &str = "purge-cluster";
+impl Queue for PurgeCluster {
+    const NAME: &'static str = "purge-cluster";
+}
 
 /// Rows removed in one transaction: short enough that nothing waits for it.
 const PURGE_ROWS: i64 = 5_000;
+/// How often a job is tried by the worker that took it, and how long it waits in between: four minutes in all. What has
+/// not been done by then is taken from the queue again later.
+const TRIES: usize = 8;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// What was done is remembered for so long: jobs name people.
+const DONE_FOR: Duration = Duration::from_hours(1);
 
 /// Enqueues, as part of the caller's transaction.
-pub(crate) async fn enqueue_purge(tx: &mut PgConnection, job: &PurgeCluster) -> Result<(), Error> {
+pub(crate) async fn enqueue<J: Queue>(tx: &mut PgConnection, job: &J) -> Result<(), Error> {
     let args = serde_json::to_vec(job).map_err(|e| Error::Internal(e.to_string()))?;
     let task = TaskBuilder::new(args).build();
-    Ok(apalis_postgres::queries::push_tasks(tx, PURGE_CLUSTER, vec![task]).await?)
+    Ok(apalis_postgres::queries::push_tasks(tx, J::NAME, vec![task]).await?)
 }
 
 async fn purge(job: PurgeCluster, worker: Data<Worker>) -> Result<(), Error> {
@@ -35,38 +54,48 @@ async fn purge(job: PurgeCluster, worker: Data<Worker>) -> Result<(), Error> {
     })
 }
 
+async fn send(mail: Mail, worker: Data<Worker>) -> Result<(), Error> {
+    worker.send_mail(mail).await.inspect_err(|error| tracing::error!(%error, "a mail could not be sent yet"))
+}
+
 /// The part of the server that does jobs.
 #[derive(Clone)]
 pub struct Worker {
-    pool: PgPool,
-    world: World,
+    pub(crate) pool: PgPool,
+    pub(crate) world: World,
+    pub(crate) mailer: Mailer,
 }
 
 impl Worker {
     /// `pool` logs in as `kubewise_worker`.
-    pub const fn new(pool: PgPool, world: World) -> Self {
-        Self { pool, world }
+    pub const fn new(pool: PgPool, world: World, mailer: Mailer) -> Self {
+        Self { pool, world, mailer }
     }
 
     /// Does jobs until `stop` resolves; what is under way is finished, what is not begun stays enqueued.
     pub async fn run(self, name: String, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let config = Config::default().queue(PURGE_CLUSTER);
-        let storage = PostgresStorage::<PurgeCluster>::new(&self.pool).with_config(config).with_pubsub();
-        let context = WorkerContext::new(&name);
-        let worker = WorkerBuilder::new(&context)
-            .backend(storage)
+        let purging = WorkerContext::new(&format!("{name}-purge"));
+        let mailing = WorkerContext::new(&format!("{name}-mail"));
+        let purge = WorkerBuilder::new(&purging)
+            .backend(storage::<PurgeCluster>(&self.pool).with_pubsub())
             .data(self.clone())
-            .retry(RetryPolicy::retries(5))
+            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(purge);
+        let mail = WorkerBuilder::new(&mailing)
+            .backend(storage::<Mail>(&self.pool).with_pubsub())
+            .data(self.clone())
+            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
+            .build(send);
         let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
-        let running = worker.run();
+        let running = async { tokio::try_join!(purge.run(), mail.run()).map(drop) };
         tokio::pin!(running);
         tokio::select! {
             result = &mut running => result.map_err(failed),
             () = self.sweep() => Ok(()),
             () = stop => {
                 // What is under way is finished; the caller decides how long it waits for that.
-                drop(context.stop());
+                drop(purging.stop());
+                drop(mailing.stop());
                 running.await.map_err(failed)
             }
         }
@@ -112,15 +141,32 @@ impl Worker {
         Ok(())
     }
 
-    /// Removes ended sessions, every hour.
+    /// Removes what has ended, every hour.
     async fn sweep(&self) {
         let mut every = tokio::time::interval(Duration::from_hours(1));
         loop {
             every.tick().await;
-            if let Err(error) = self.remove_ended_sessions().await {
-                tracing::warn!(%error, "ended sessions could not be removed; tried again in an hour");
+            let swept = async {
+                self.remove_ended_sessions().await?;
+                self.remove_ended_links().await?;
+                self.remove_done_jobs().await
+            };
+            if let Err(error) = swept.await {
+                tracing::warn!(%error, "what has ended could not be removed; tried again in an hour");
             }
         }
+    }
+
+    pub(crate) async fn remove_ended_links(&self) -> Result<u64, Error> {
+        let done = sqlx::query!("DELETE FROM account_links WHERE expires_at <= $1", self.world.now());
+        Ok(done.execute(&self.pool).await?.rows_affected())
+    }
+
+    /// The queue's tables are its own, so this statement is not checked when it is compiled.
+    async fn remove_done_jobs(&self) -> Result<u64, Error> {
+        let before = self.world.now() - DONE_FOR;
+        let done = sqlx::query("DELETE FROM apalis.jobs WHERE status = 'Done' AND done_at < $1").bind(before);
+        Ok(done.execute(&self.pool).await?.rows_affected())
     }
 
     pub(crate) async fn remove_ended_sessions(&self) -> Result<u64, Error> {
@@ -134,4 +180,15 @@ impl Worker {
         .await?;
         Ok(done.rows_affected())
     }
+}
+
+fn storage<J: Queue>(pool: &PgPool) -> PostgresStorage<J> {
+    PostgresStorage::new(pool).with_config(Config::default().queue(J::NAME))
+}
+
+fn backoff()
+-> Result<impl tower::retry::backoff::Backoff<Future = tokio::time::Sleep> + Clone + Send + Sync + 'static, Error> {
+    let mut maker = ExponentialBackoffMaker::new(FIRST_WAIT, LONGEST_WAIT, 0.5, tower::util::rng::HasherRng::default())
+        .map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(maker.make_backoff())
 }

@@ -9,6 +9,7 @@ use argon2::{
 use kubewise_contract::{Field, FieldError, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, Problem};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{Error, World};
 
@@ -36,6 +37,7 @@ impl PasswordPolicy {
     /// Checks length and strength. `about` is what an attacker would try first: name, address, organisation.
     pub fn check(password: &SecretString, about: &[&str]) -> Result<(), FieldError> {
         let refuse = |problem| Err(FieldError { field: Field::Password, problem });
+        let password = normalised(password);
         let text = password.expose_secret();
         let chars = text.chars().count();
         if chars == 0 {
@@ -60,7 +62,7 @@ impl PasswordPolicy {
     /// The hash to store, as a PHC string.
     pub(crate) async fn hash(&self, world: &World, password: &SecretString) -> Result<String, Error> {
         let salt = world.random();
-        let password = password.clone();
+        let password = normalised(password);
         self.blocking(move || compute(password.expose_secret(), &salt)).await?
     }
 
@@ -68,7 +70,7 @@ impl PasswordPolicy {
     pub(crate) async fn verify(&self, hash: Option<String>, password: &SecretString) -> Result<bool, Error> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.to_string());
-        let password = password.clone();
+        let password = normalised(password);
         let matches = self
             .blocking(move || {
                 let parsed = PasswordHash::new(&hash).map_err(|e| Error::Internal(format!("stored hash: {e}")))?;
@@ -88,6 +90,11 @@ impl PasswordPolicy {
         .await
         .map_err(|e| Error::Internal(format!("hashing: {e}")))
     }
+}
+
+/// The same letters typed at another keyboard may be other characters: NIST SP 800-63B §3.1.1.2 has them made the same.
+fn normalised(password: &SecretString) -> SecretString {
+    password.expose_secret().nfkc().collect::<String>().into()
 }
 
 fn hasher() -> Result<Argon2<'static>, Error> {
@@ -130,5 +137,16 @@ mod tests {
         assert!(policy.verify(Some(hash.clone()), &"correct horse".to_owned().into()).await.unwrap());
         assert!(!policy.verify(Some(hash), &"correct house".to_owned().into()).await.unwrap());
         assert!(!policy.verify(None, &"correct horse".to_owned().into()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_on_every_keyboard() {
+        let world = World::system();
+        let policy = PasswordPolicy::new(&world, 1).unwrap();
+        let composed = policy.hash(&world, &"gr\u{fc}ne \u{c5}ngstr\u{f6}m".to_owned().into()).await.unwrap();
+        for same in ["gru\u{308}ne A\u{30a}ngstro\u{308}m", "gr\u{fc}ne \u{212b}ngstr\u{f6}m"] {
+            assert!(policy.verify(Some(composed.clone()), &same.to_owned().into()).await.unwrap(), "{same}");
+        }
+        assert!(!policy.verify(Some(composed), &"grune Angstrom".to_owned().into()).await.unwrap());
     }
 }

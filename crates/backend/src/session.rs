@@ -17,6 +17,8 @@ use crate::World;
 
 /// The key under which a session holds its user's id.
 pub const USER_ID: &str = "user_id";
+/// The key under which a session holds what browser began it.
+pub const BROWSER: &str = "browser";
 
 /// A session ends when it was not used for this long …
 pub const IDLE: Duration = Duration::from_hours(24 * 7);
@@ -44,7 +46,7 @@ impl Sessions {
     }
 }
 
-fn hash(id: &Id) -> Vec<u8> {
+pub(crate) fn hash(id: &Id) -> Vec<u8> {
     Sha256::digest(id.0.to_be_bytes()).to_vec()
 }
 

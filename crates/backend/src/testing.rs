@@ -1,12 +1,14 @@
 //! A migrated database of its own for each test, on a real PostgreSQL: the one that `KUBEWISE_TEST_DATABASE_URL` names,
 //! whose user may create databases. It trusts whoever connects, so each part connects with its own login.
 
+use std::path::Path;
+
 use secrecy::SecretString;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Ingest, PasswordPolicy, Web, Worker, World,
+    Ingest, Mailer, PasswordPolicy, Web, Worker, World,
     database::{MIGRATIONS, Part, Target, migrate},
 };
 
@@ -72,9 +74,11 @@ impl TestDatabase {
         Ingest::new(self.pool(Part::Ingest), world.clone(), kubewise_protocol::Limits::default())
     }
 
-    /// The part that does jobs.
-    pub fn worker(&self, world: &World) -> Worker {
-        Worker::new(self.pool(Part::Worker), world.clone())
+    /// The part that does jobs; what it mails lands in a folder.
+    pub fn worker(&self, world: &World, outbox: &Path) -> Worker {
+        let mailer = Mailer::outbox(outbox.to_owned(), "Kubewise <kubewise@example.com>", "http://127.0.0.1:3000")
+            .expect("an address");
+        Worker::new(self.pool(Part::Worker), world.clone(), mailer)
     }
 }
 

@@ -17,6 +17,9 @@ pub enum UiError {
     /// Nobody is signed in, or the session ended. 401.
     #[error("Your session has ended. Sign in again to go on.")]
     SignedOut,
+    /// A link from a mail that was used already, is too old, or never was one. 410.
+    #[error("This link was used already, or is too old. Ask for a new one.")]
+    LinkEnded,
     /// There is no such thing, or none that you may see. 404.
     #[error("There is nothing here, or nothing that you may see.")]
     NotFound,
@@ -49,6 +52,7 @@ impl UiError {
         match self {
             Self::Invalid(_) => 422,
             Self::WrongCredentials | Self::SignedOut => 401,
+            Self::LinkEnded => 410,
             Self::NotFound => 404,
             Self::Forbidden | Self::ForeignOrigin | Self::SignUpClosed => 403,
             Self::TooMany => 429,
@@ -86,6 +90,8 @@ pub enum Field {
     Email,
     /// A password.
     Password,
+    /// The password that the account has, asked for again.
+    CurrentPassword,
     /// An organisation's name.
     Organisation,
     /// A cluster's name.
@@ -102,6 +108,7 @@ impl fmt::Display for Field {
             Self::Name => "Your name",
             Self::Email => "The e-mail address",
             Self::Password => "The password",
+            Self::CurrentPassword => "The current password",
             Self::Organisation => "The organisation's name",
             Self::ClusterName => "The cluster's name",
             Self::Confirmation => "The confirmation",
@@ -136,6 +143,8 @@ pub enum Problem {
     TooWeak,
     /// Somebody has it already.
     Taken,
+    /// Not the one that is known.
+    Wrong,
     /// Not what was asked to be typed again.
     DoesNotMatch,
     /// Cannot be understood.
@@ -157,6 +166,7 @@ impl fmt::Display for Problem {
                 f.write_str("can be guessed too easily. Add words that have nothing to do with each other.")
             }
             Self::Taken => f.write_str("is already in use."),
+            Self::Wrong => f.write_str("is not right."),
             Self::DoesNotMatch => f.write_str("does not match."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }

@@ -13,7 +13,7 @@ mod page;
 mod role;
 mod timestamp;
 
-pub use account::{OrganisationRef, Viewer};
+pub use account::{Account, OrganisationRef, SessionRow, Viewer};
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
 };

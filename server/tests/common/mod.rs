@@ -1,7 +1,12 @@
 //! A server on a random port and a database of its own.
 #![expect(dead_code, reason = "each test binary uses some of it")]
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use kubewise_backend::{Live, SignUp, Web, World, database::Part, permission::ManageClusters, testing::TestDatabase};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
@@ -85,6 +90,14 @@ impl TestServer {
         Tenant { user: made.user, email, slug: made.slug, cluster, token }
     }
 
+    /// Does jobs while the test goes on; what is mailed lands here.
+    pub(crate) fn post_office(&self, world: &World) -> PostOffice {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = self.database.worker(world, folder.path());
+        tokio::spawn(worker.run("test".to_owned(), std::future::pending()));
+        PostOffice { folder, taken: BTreeSet::new() }
+    }
+
     /// A browser that keeps cookies and follows no redirect.
     pub(crate) fn browser(&self) -> Browser {
         Browser { client: client(), url: self.url.clone(), cookie: None }
@@ -137,6 +150,55 @@ pub(crate) fn client() -> Client {
     Client::builder().redirect(Policy::none()).timeout(Duration::from_mins(1)).build().unwrap()
 }
 
+/// Where mail lands.
+pub(crate) struct PostOffice {
+    folder: tempfile::TempDir,
+    taken: BTreeSet<PathBuf>,
+}
+
+impl PostOffice {
+    /// The next mail to this address.
+    pub(crate) async fn next_to(&mut self, address: &str) -> Letter {
+        for _ in 0..400 {
+            for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+                let path = entry.unwrap().path();
+                let raw = std::fs::read_to_string(&path).unwrap();
+                // A file is there before all of it is.
+                let whole = raw.trim_end().ends_with("--");
+                if whole && raw.contains(&format!("<{address}>")) && self.taken.insert(path) {
+                    return Letter(raw.replace("=\r\n", "").replace("=3D", "="));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no mail to {address}");
+    }
+
+    /// How many mails there are, once no more come.
+    pub(crate) async fn count(&self) -> usize {
+        let count = || std::fs::read_dir(self.folder.path()).unwrap().count();
+        let mut before = count();
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if count() == before {
+                return before;
+            }
+            before = count();
+        }
+    }
+}
+
+/// A mail, as it was sent, but for line breaks.
+pub(crate) struct Letter(pub(crate) String);
+
+impl Letter {
+    /// What its link carries.
+    pub(crate) fn token(&self) -> String {
+        let (_, rest) = self.0.split_once("?token=").unwrap();
+        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect()
+    }
+}
+
 /// A client with a cookie jar of one cookie.
 pub(crate) struct Browser {
     pub(crate) client: Client,
@@ -156,6 +218,16 @@ impl Browser {
     /// Posts a form as the site's own pages do, without JavaScript.
     pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Response {
         self.post_from(path, form, Some(&self.url.clone()), "text/html").await
+    }
+
+    /// Posts a form as a program does: errors are told by the status.
+    pub(crate) async fn call(&mut self, path: &str, form: &[(&str, &str)]) -> u16 {
+        self.post_from(path, form, Some(&self.url.clone()), "application/json").await.status().as_u16()
+    }
+
+    /// Signs in; panics when refused.
+    pub(crate) async fn sign_in(&mut self, email: &str, password: &str) {
+        assert_eq!(self.call("/api/log_in", &[("email", email), ("password", password)]).await, 200);
     }
 
     /// Posts a form from somewhere.

@@ -1,0 +1,90 @@
+//! `/account/sessions`: where somebody is signed in, and the end of what they do not recognise.
+
+use kubewise_contract::{SessionRow, Timestamp};
+use leptos::{form::ActionForm, prelude::*};
+
+use super::{done_note, use_done};
+use crate::{
+    api::{At, EndOtherSessions, EndSession, sessions},
+    parts::{Age, FormError, Skeleton, Submit, failure, ticking},
+};
+
+#[derive(Clone, Copy)]
+struct Forms {
+    one: ServerAction<EndSession>,
+    others: ServerAction<EndOtherSessions>,
+    done: Memo<String>,
+}
+
+/// The sessions of who looks.
+#[component]
+pub(crate) fn Sessions() -> impl IntoView {
+    let forms = Forms { one: ServerAction::new(), others: ServerAction::new(), done: use_done() };
+    let found = Resource::new(move || (forms.one.version().get(), forms.others.version().get()), |_| sessions());
+    view! {
+        <Transition fallback=Skeleton>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(At { now, body }) => page(&body, now, forms),
+                    Err(error) => failure(&error),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn page(rows: &[SessionRow], now: Timestamp, forms: Forms) -> AnyView {
+    let trouble = Signal::derive(move || {
+        let one = forms.one.value().get().and_then(Result::err);
+        one.or_else(|| forms.others.value().get().and_then(Result::err))
+    });
+    let now = ticking(now);
+    let several = rows.len() > 1;
+    let rows: Vec<_> = rows.iter().map(|row| line(row, now, forms.one)).collect();
+    let others = several.then(|| {
+        view! {
+            <ActionForm action=forms.others>
+                <Submit pending=forms.others.pending() class="btn danger">"Sign out everywhere else"</Submit>
+            </ActionForm>
+        }
+    });
+    view! {
+        <FormError trouble/>
+        {done_note(forms.done, "ended", "Signed out there.")}
+        <div class="card">
+            <ul class="sessions" aria-label="Where you are signed in">{rows}</ul>
+        </div>
+        <div class="next">{others}</div>
+    }
+    .into_any()
+}
+
+fn line(row: &SessionRow, now: Signal<Timestamp>, action: ServerAction<EndSession>) -> AnyView {
+    let browser =
+        if row.browser.is_empty() { "A browser that does not say what it is".to_owned() } else { row.browser.clone() };
+    let end = if row.is_current {
+        view! { <span class="tag ok">"this one"</span> }.into_any()
+    } else {
+        let (label, id) = (format!("Sign out {browser}"), row.id.clone());
+        view! {
+            <ActionForm action>
+                <input type="hidden" name="id" value=id/>
+                <button type="submit" class="btn" aria-label=label disabled=action.pending()>"Sign out"</button>
+            </ActionForm>
+        }
+        .into_any()
+    };
+    let (seen, created) = (row.last_seen_at, row.created_at);
+    view! {
+        <li>
+            <div>
+                <b>{browser}</b>
+                <div class="muted">
+                    <Age at=seen now before="used " after=" ago"/>", "<Age at=created now before="signed in " after=" ago"/>
+                </div>
+            </div>
+            {end}
+        </li>
+    }
+    .into_any()
+}

@@ -1,0 +1,297 @@
+//! Mail: what is written to people, and how it leaves. Mails are jobs, enqueued in the transaction that causes them.
+//!
+//! A job says who is written to and why, never what opens something: the worker makes a link at the moment it sends it.
+
+use std::path::PathBuf;
+
+use askama::Template;
+use kubewise_contract::UserId;
+use lettre::{
+    AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, MultiPart},
+    transport::smtp::AsyncSmtpTransportBuilder,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::{
+    Error, Worker,
+    jobs::{self, Queue},
+    links::{self, Purpose},
+};
+
+/// A mail that waits to be sent: to whom, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "mail", rename_all = "snake_case")]
+pub(crate) enum Mail {
+    /// Somebody gave this address as theirs.
+    VerifyAddress { user: UserId },
+    /// Somebody with an account wants to be known by this address instead.
+    ChangeAddress { user: UserId, email: String },
+    /// The address of an account was changed; this was the one before.
+    AddressChanged { name: String, before: String, now: String },
+    /// Somebody who says that this is their address forgot their password. Whether it has an account is looked up
+    /// when the mail is sent, so that asking takes as long whether it has one or not.
+    ResetPassword { email: String },
+    /// The password of an account was changed.
+    PasswordChanged { user: UserId },
+}
+
+impl Queue for Mail {
+    const NAME: &'static str = "mail";
+}
+
+/// How mail leaves.
+#[derive(Clone)]
+pub struct Mailer {
+    from: Mailbox,
+    /// The address of this installation: links lead there.
+    public_url: String,
+    transport: Transport,
+}
+
+#[derive(Clone)]
+enum Transport {
+    Outbox(AsyncFileTransport<Tokio1Executor>),
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+}
+
+impl Mailer {
+    /// Into a folder, one `.eml` file each: for whoever tries Kubewise without a mail server.
+    pub fn outbox(folder: PathBuf, from: &str, public_url: &str) -> Result<Self, Error> {
+        Ok(Self {
+            from: mailbox(from)?,
+            public_url: public_url.to_owned(),
+            transport: Transport::Outbox(AsyncFileTransport::new(folder)),
+        })
+    }
+
+    /// By SMTP: `smtps://user:password@host:465`, `smtp://host:587?tls=required`. In a runtime only: connections are
+    /// kept for a while.
+    pub fn smtp(url: &SecretString, from: &str, public_url: &str) -> Result<Self, Error> {
+        let transport = Transport::Smtp(smtp(url)?.build());
+        Ok(Self { from: mailbox(from)?, public_url: public_url.to_owned(), transport })
+    }
+
+    /// Whether mail can come from this sender.
+    pub fn check_sender(from: &str) -> Result<(), Error> {
+        mailbox(from).map(drop)
+    }
+
+    /// Whether this is the URL of an SMTP server.
+    pub fn check_smtp_url(url: &SecretString) -> Result<(), Error> {
+        smtp(url).map(drop)
+    }
+
+    async fn send(&self, to: Mailbox, letter: &Letter<'_>) -> Result<(), Error> {
+        let broken = |e: &dyn std::fmt::Display| Error::Internal(format!("mail: {e}"));
+        let text = PlainText { letter }.render().map_err(|e| broken(&e))?;
+        let html = Html { letter }.render().map_err(|e| broken(&e))?;
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(letter.subject)
+            .multipart(MultiPart::alternative_plain_html(text, html))
+            .map_err(|e| broken(&e))?;
+        match &self.transport {
+            Transport::Outbox(outbox) => outbox.send(message).await.map(drop).map_err(|e| broken(&e)),
+            // A server's answer can repeat the address.
+            Transport::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|e| {
+                Error::Internal(match e.status() {
+                    Some(code) => format!("mail: the SMTP server answered {code}"),
+                    None => "mail: the SMTP server cannot be reached, or broke off".to_owned(),
+                })
+            }),
+        }
+    }
+}
+
+fn smtp(url: &SecretString) -> Result<AsyncSmtpTransportBuilder, Error> {
+    // What is wrong with the URL is not repeated: it holds a password.
+    AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
+        .map_err(|_| Error::Internal("not an SMTP URL like smtps://user:password@mail.example.com:465".to_owned()))
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, Error> {
+    text.parse().map_err(|_| Error::Internal("not an address like Kubewise <kubewise@example.com>".to_owned()))
+}
+
+struct Link<'a> {
+    label: &'a str,
+    url: String,
+}
+
+struct Letter<'a> {
+    subject: &'a str,
+    name: &'a str,
+    paragraphs: Vec<String>,
+    link: Option<Link<'a>>,
+    closing: &'a str,
+    site: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail.txt")]
+struct PlainText<'a> {
+    letter: &'a Letter<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct Html<'a> {
+    letter: &'a Letter<'a>,
+}
+
+/// Enqueues, as part of the caller's transaction.
+pub(crate) async fn enqueue(tx: &mut PgConnection, mail: &Mail) -> Result<(), Error> {
+    jobs::enqueue(tx, mail).await
+}
+
+const IF_NOT_YOU: &str = "If this was not you, reset your password now, and tell whoever runs this installation.";
+
+impl Worker {
+    /// Writes and sends one mail. What it was about may be gone by now: then there is nothing to send.
+    pub(crate) async fn send_mail(&self, mail: Mail) -> Result<(), Error> {
+        match mail {
+            Mail::VerifyAddress { user } => {
+                let Some(person) = self.person(user).await? else { return Ok(()) };
+                let Some(url) = self.link(user, Purpose::VerifyAddress, &person.email, "/verify").await? else {
+                    return Ok(());
+                };
+                let letter = Letter {
+                    subject: "Confirm your e-mail address",
+                    name: &person.name,
+                    paragraphs: vec![
+                        "you made an account at Kubewise. Please confirm that this is your address.".to_owned(),
+                    ],
+                    link: Some(Link { label: "Confirm this address", url }),
+                    closing: "The link works once, for a day. If you made no account, ignore this mail.",
+                    site: &self.mailer.public_url,
+                };
+                self.mailer.send(to(&person.name, &person.email)?, &letter).await
+            }
+            Mail::ChangeAddress { user, email } => {
+                let Some(person) = self.person(user).await? else { return Ok(()) };
+                let Some(url) = self.link(user, Purpose::ChangeAddress, &email, "/verify").await? else {
+                    return Ok(());
+                };
+                let letter = Letter {
+                    subject: "Confirm your new e-mail address",
+                    name: &person.name,
+                    paragraphs: vec![
+                        "you asked that your account at Kubewise be known by this address. It is, once you confirm that you read it."
+                            .to_owned(),
+                    ],
+                    link: Some(Link { label: "Use this address", url }),
+                    closing: "The link works once, for a day. If you asked for nothing, ignore this mail.",
+                    site: &self.mailer.public_url,
+                };
+                self.mailer.send(to(&person.name, &email)?, &letter).await
+            }
+            Mail::AddressChanged { name, before, now } => {
+                let letter = Letter {
+                    subject: "Your e-mail address was changed",
+                    name: &name,
+                    paragraphs: vec![format!(
+                        "your account at Kubewise is now known by {now} instead of this address."
+                    )],
+                    link: None,
+                    closing: "If this was not you, tell whoever runs this installation at once.",
+                    site: &self.mailer.public_url,
+                };
+                self.mailer.send(to(&name, &before)?, &letter).await
+            }
+            Mail::ResetPassword { email } => {
+                let found = sqlx::query!("SELECT id, name, email FROM users WHERE email_canonical = $1", email)
+                    .fetch_optional(&self.pool)
+                    .await?;
+                let Some(found) = found else { return Ok(()) };
+                let Some(url) = self.link(UserId(found.id), Purpose::ResetPassword, &found.email, "/reset").await?
+                else {
+                    return Ok(());
+                };
+                let letter = Letter {
+                    subject: "Choose a new password",
+                    name: &found.name,
+                    paragraphs: vec![
+                        "somebody, hopefully you, forgot the password of your account at Kubewise.".to_owned(),
+                    ],
+                    link: Some(Link { label: "Choose a new password", url }),
+                    closing: "The link works once, for an hour. If you asked for nothing, ignore this mail: your password stays as it is.",
+                    site: &self.mailer.public_url,
+                };
+                self.mailer.send(to(&found.name, &found.email)?, &letter).await
+            }
+            Mail::PasswordChanged { user } => {
+                let Some(person) = self.person(user).await? else { return Ok(()) };
+                let letter = Letter {
+                    subject: "Your password was changed",
+                    name: &person.name,
+                    paragraphs: vec![
+                        "the password of your account at Kubewise was changed just now. Everywhere else you were signed out."
+                            .to_owned(),
+                    ],
+                    link: None,
+                    closing: IF_NOT_YOU,
+                    site: &self.mailer.public_url,
+                };
+                self.mailer.send(to(&person.name, &person.email)?, &letter).await
+            }
+        }
+    }
+
+    /// None when the account is gone.
+    async fn person(&self, user: UserId) -> Result<Option<Person>, Error> {
+        Ok(sqlx::query_as!(Person, "SELECT name, email FROM users WHERE id = $1", user.0)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// A fresh link to a page; none when so many were sent lately that one more would only fill a mailbox.
+    async fn link(&self, user: UserId, purpose: Purpose, email: &str, page: &str) -> Result<Option<String>, Error> {
+        let token = links::make(&self.pool, &self.world, user, purpose, email).await?;
+        Ok(token.map(|token| format!("{}{page}?token={token}", self.mailer.public_url)))
+    }
+}
+
+struct Person {
+    name: String,
+    email: String,
+}
+
+fn to(name: &str, email: &str) -> Result<Mailbox, Error> {
+    let address = email.parse().map_err(|_| Error::Internal("mail: a stored address is none".to_owned()))?;
+    // Names have none; a header must have none.
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    Ok(Mailbox::new(Some(name), address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_call_themselves_cannot_change_the_mail() {
+        let letter = Letter {
+            subject: "s",
+            name: "<b>Maya</b>\r\nBcc: x",
+            paragraphs: vec!["a & b".to_owned()],
+            link: Some(Link { label: "Go", url: "https://kubewise.example/verify?token=a".to_owned() }),
+            closing: "c",
+            site: "https://kubewise.example",
+        };
+        let html = Html { letter: &letter }.render().unwrap();
+        assert!(!html.contains("<b>") && html.contains("a &#38; b"), "{html}");
+        let text = PlainText { letter: &letter }.render().unwrap();
+        assert!(text.contains("Go:\nhttps://kubewise.example/verify?token=a\n"), "{text}");
+        let message = Message::builder()
+            .from("Kubewise <kubewise@example.com>".parse().unwrap())
+            .to(to(letter.name, "maya@example.com").unwrap())
+            .subject(letter.subject)
+            .body(text)
+            .unwrap();
+        let sent = String::from_utf8(message.formatted()).unwrap();
+        assert!(!sent.lines().any(|line| line.starts_with("Bcc:")), "{sent}");
+    }
+}

@@ -1,0 +1,55 @@
+// The mail server of the tests: a real SMTP server that gives each mail to whoever waits for it.
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import smtp from "smtp-tester";
+
+import { freePort, until } from "./processes.ts";
+import { stack } from "./stack.ts";
+
+export interface Mail {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** Starts it; mails land in the folder, one file each. */
+export async function mailServer(folder: string) {
+  mkdirSync(folder, { recursive: true });
+  const port = await freePort();
+  const server = smtp.init(port);
+  let count = 0;
+  server.bind((to, _id, email) => {
+    const mail: Mail = { subject: String(email.headers.subject), text: email.body, html: email.html ?? "" };
+    // Renamed when it is whole.
+    const file = path.join(folder, `${encodeURIComponent(to ?? "")}-${String(count++).padStart(4, "0")}.json`);
+    writeFileSync(`${file}.part`, JSON.stringify(mail));
+    renameSync(`${file}.part`, file);
+  });
+  return {
+    url: `smtp://127.0.0.1:${port}`,
+    stop: () => new Promise<void>((ended) => server.stop(() => ended())),
+  };
+}
+
+/** The last mail to an address with this subject; waits for one. */
+export async function mailTo(address: string, subject: string): Promise<Mail> {
+  const folder = path.join(stack().folder, "mail");
+  const name = `${encodeURIComponent(address.toLowerCase())}-`;
+  return until(`a mail to ${address}: ${subject}`, 20, async () =>
+    readdirSync(folder)
+      .filter((file) => file.toLowerCase().startsWith(name.toLowerCase()) && file.endsWith(".json"))
+      .sort()
+      .map((file) => JSON.parse(readFileSync(path.join(folder, file), "utf8")) as Mail)
+      .findLast((mail) => mail.subject === subject),
+  );
+}
+
+/** The path and query of the link in a mail. */
+export function linkIn(mail: Mail): string {
+  const url = /https?:\/\/\S+\?token=\S+/.exec(mail.text);
+  if (!url) throw new Error(`no link in: ${mail.text}`);
+  if (!mail.html.includes(url[0])) throw new Error("the link is in the plain text alone");
+  const { pathname, search } = new URL(url[0]);
+  return pathname + search;
+}

@@ -1,0 +1,213 @@
+//! Proving an address, forgetting and changing a password, ending sessions: over HTTP, with the mails that are sent.
+#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
+
+mod common;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use common::{Browser, PASSWORD, TestServer};
+use kubewise_backend::World;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+const OTHER: &str = "violet anchor drums quietly";
+const MAYA: &str = "maya@example.com";
+
+/// A clock that the test moves.
+#[derive(Clone)]
+struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    fn new() -> (Self, World) {
+        let clock = Self(Arc::new(AtomicI64::new(0)));
+        let moved = clock.clone();
+        #[expect(clippy::disallowed_methods, reason = "jobs are due by PostgreSQL's clock, so the test begins there")]
+        let world = World::with_clock(move || {
+            OffsetDateTime::now_utc() + time::Duration::seconds(moved.0.load(Ordering::SeqCst))
+        });
+        (clock, world)
+    }
+
+    fn pass(&self, duration: time::Duration) {
+        self.0.fetch_add(duration.whole_seconds(), Ordering::SeqCst);
+    }
+}
+
+async fn json(browser: &Browser, path: &str) -> Value {
+    let cookie = browser.cookie.as_deref().unwrap_or_default();
+    let request = browser.client.post(format!("{}{path}", browser.url)).header("cookie", cookie);
+    let response = request.header("origin", &browser.url).json(&serde_json::json!({})).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.json().await.unwrap()
+}
+
+async fn sign_up(browser: &mut Browser, email: &str) {
+    let form = [("name", "Maya Duran"), ("email", email), ("organisation", "Acme"), ("password", PASSWORD)];
+    assert_eq!(browser.call("/api/sign_up", &form).await, 200);
+}
+
+#[tokio::test]
+async fn an_address_is_proven_once_by_the_link_that_was_sent_to_it() {
+    let (clock, world) = Clock::new();
+    let server = TestServer::start_with(world.clone()).await;
+    let mut post = server.post_office(&world);
+    let mut browser = server.browser();
+    sign_up(&mut browser, MAYA).await;
+    assert_eq!(json(&browser, "/api/account").await["is_verified"], false);
+    let letter = post.next_to(MAYA).await;
+    assert!(letter.0.contains("Subject: Confirm your e-mail address"), "{}", letter.0);
+    let token = letter.token();
+
+    // Opening the page is not enough: mail servers open links too.
+    assert_eq!(browser.get(&format!("/verify?token={token}")).await.status(), 200);
+    assert_eq!(json(&browser, "/api/account").await["is_verified"], false);
+    // A link opens only what it is for.
+    assert_eq!(browser.call("/api/reset_password", &[("token", &token), ("password", OTHER)]).await, 410);
+
+    // Whoever has the link needs no session.
+    assert_eq!(server.browser().call("/api/verify_address", &[("token", &token)]).await, 200);
+    assert_eq!(json(&browser, "/api/account").await["is_verified"], true);
+    assert_eq!(browser.call("/api/verify_address", &[("token", &token)]).await, 410, "once");
+
+    assert_eq!(browser.call("/api/resend_verification", &[]).await, 200);
+    let token = post.next_to(MAYA).await.token();
+    clock.pass(time::Duration::hours(25));
+    assert_eq!(browser.call("/api/verify_address", &[("token", &token)]).await, 410, "not after a day");
+    for never in ["", "x", &"a".repeat(100_000)] {
+        assert!(matches!(browser.call("/api/verify_address", &[("token", never)]).await, 410 | 413));
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_by_link_and_every_session_ends() {
+    let (clock, world) = Clock::new();
+    let server = TestServer::start_with(world.clone()).await;
+    let mut post = server.post_office(&world);
+    let (mut one, mut two) = (server.browser(), server.browser());
+    sign_up(&mut one, MAYA).await;
+    two.sign_in(MAYA, PASSWORD).await;
+    post.next_to(MAYA).await;
+
+    let mut stranger = server.browser();
+    // The same answer, whether the address has an account or not.
+    let known = stranger.post("/api/request_reset", &[("email", "Maya@Example.com")]).await;
+    let unknown = stranger.post("/api/request_reset", &[("email", "nobody@example.com")]).await;
+    assert_eq!(known.status(), unknown.status());
+    assert_eq!(known.headers()["location"], unknown.headers()["location"]);
+    let token = post.next_to(MAYA).await.token();
+
+    // A password that is refused does not use up the link.
+    assert_eq!(stranger.call("/api/reset_password", &[("token", &token), ("password", "password1234")]).await, 422);
+    assert_eq!(stranger.call("/api/reset_password", &[("token", &token), ("password", OTHER)]).await, 200);
+    assert_eq!(stranger.call("/api/reset_password", &[("token", &token), ("password", PASSWORD)]).await, 410);
+    for browser in [&one, &two] {
+        assert_eq!(browser.get("/account").await.status(), 302, "signed out");
+    }
+    assert_eq!(one.call("/api/log_in", &[("email", MAYA), ("password", PASSWORD)]).await, 401);
+    one.sign_in(MAYA, OTHER).await;
+    assert_eq!(json(&one, "/api/account").await["is_verified"], true, "the link was read at the address");
+    assert!(post.next_to(MAYA).await.0.contains("Subject: Your password was changed"));
+
+    assert_eq!(stranger.call("/api/request_reset", &[("email", MAYA)]).await, 200);
+    let token = post.next_to(MAYA).await.token();
+    clock.pass(time::Duration::minutes(61));
+    assert_eq!(stranger.call("/api/reset_password", &[("token", &token), ("password", PASSWORD)]).await, 410);
+
+    // However often it is asked for, a mailbox is not filled; and nobody without an account is written to.
+    for _ in 0..12 {
+        assert_eq!(stranger.call("/api/request_reset", &[("email", MAYA)]).await, 200);
+        assert_eq!(stranger.call("/api/request_reset", &[("email", "nobody@example.com")]).await, 200);
+    }
+    // One to verify, one reset, one that tells of it, one reset that was not used, then five in an hour.
+    assert_eq!(post.count().await, 4 + 5);
+}
+
+#[tokio::test]
+async fn an_address_is_changed_by_who_knows_the_password_and_reads_the_new_one() {
+    let (_, world) = Clock::new();
+    let server = TestServer::start_with(world.clone()).await;
+    let mut post = server.post_office(&world);
+    let mut browser = server.browser();
+    sign_up(&mut browser, MAYA).await;
+    let first = post.next_to(MAYA).await.token();
+    let change = |email: &'static str, password: &'static str| [("email", email), ("current_password", password)];
+    assert_eq!(browser.call("/api/change_address", &change("new@example.com", OTHER)).await, 422);
+    assert_eq!(browser.call("/api/change_address", &change("new@", PASSWORD)).await, 422);
+    assert_eq!(browser.call("/api/change_address", &change("New@example.com", PASSWORD)).await, 200);
+    let token = post.next_to("New@example.com").await.token();
+    assert_eq!(json(&browser, "/api/account").await["email"], MAYA, "not before it is proven");
+    assert_eq!(browser.call("/api/verify_address", &[("token", &token)]).await, 200);
+    let account = json(&browser, "/api/account").await;
+    assert_eq!((&account["email"], &account["is_verified"]), (&"New@example.com".into(), &true.into()));
+    let told = post.next_to(MAYA).await;
+    assert!(told.0.contains("Subject: Your e-mail address was changed"), "{}", told.0);
+    assert_eq!(browser.call("/api/verify_address", &[("token", &first)]).await, 410, "sent to the address before");
+    server.browser().sign_in("new@example.com", PASSWORD).await;
+    assert_eq!(server.browser().call("/api/log_in", &[("email", MAYA), ("password", PASSWORD)]).await, 401);
+
+    // Somebody else's address: nobody is told that it has an account, and it stays theirs.
+    let mut other = server.browser();
+    sign_up(&mut other, "jonas@example.com").await;
+    post.next_to("jonas@example.com").await;
+    assert_eq!(browser.call("/api/change_address", &change("jonas@example.com", PASSWORD)).await, 200);
+    let token = post.next_to("jonas@example.com").await.token();
+    assert_eq!(browser.call("/api/verify_address", &[("token", &token)]).await, 422);
+    assert_eq!(json(&browser, "/api/account").await["email"], "New@example.com");
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_other_session_and_renews_this_one() {
+    let (_, world) = Clock::new();
+    let server = TestServer::start_with(world.clone()).await;
+    let mut post = server.post_office(&world);
+    let (mut here, mut there) = (server.browser(), server.browser());
+    sign_up(&mut here, MAYA).await;
+    post.next_to(MAYA).await;
+    there.sign_in(MAYA, PASSWORD).await;
+    let change =
+        |current: &'static str, password: &'static str| [("current_password", current), ("password", password)];
+    assert_eq!(here.call("/api/change_password", &change(OTHER, OTHER)).await, 422);
+    assert_eq!(here.call("/api/change_password", &change(PASSWORD, "maya maya maya")).await, 422);
+    assert_eq!(there.get("/account").await.status(), 200, "nothing was changed");
+    let before = here.cookie.clone();
+    assert_eq!(here.call("/api/change_password", &change(PASSWORD, OTHER)).await, 200);
+    assert_ne!(here.cookie, before);
+    assert_eq!(here.get("/account").await.status(), 200);
+    assert_eq!(there.get("/account").await.status(), 302);
+    there.cookie = before;
+    assert_eq!(there.get("/account").await.status(), 302, "the id of before is worth nothing");
+    assert!(post.next_to(MAYA).await.0.contains("Subject: Your password was changed"));
+    there.sign_in(MAYA, OTHER).await;
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_by_whom_they_belong_to() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("one").await;
+    let stranger = server.tenant("two").await;
+    let (mut here, mut there, mut foreign) = (server.browser(), server.browser(), server.browser());
+    here.sign_in(&tenant.email, PASSWORD).await;
+    there.sign_in(&tenant.email, PASSWORD).await;
+    foreign.sign_in(&stranger.email, PASSWORD).await;
+    let listed = json(&here, "/api/sessions").await["body"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), 2);
+    let (current, other): (Vec<&Value>, Vec<&Value>) = listed.iter().partition(|row| row["is_current"] == true);
+    assert_eq!((current.len(), other.len()), (1, 1));
+    let (current, other) = (current[0]["id"].as_str().unwrap(), other[0]["id"].as_str().unwrap());
+    // What names a session does not open it.
+    assert!(!here.cookie.as_ref().unwrap().contains(current));
+    assert_eq!(foreign.call("/api/end_session", &[("id", other)]).await, 404);
+    assert_eq!(there.get("/account").await.status(), 200);
+    assert_eq!(here.call("/api/end_session", &[("id", other)]).await, 200);
+    assert_eq!(there.get("/account").await.status(), 302);
+    assert_eq!(here.call("/api/end_session", &[("id", other)]).await, 404);
+
+    there.sign_in(&tenant.email, PASSWORD).await;
+    assert_eq!(here.call("/api/end_other_sessions", &[]).await, 200);
+    assert_eq!(there.get("/account").await.status(), 302);
+    assert_eq!(here.get("/account").await.status(), 200);
+    assert_eq!(foreign.get("/account").await.status(), 200);
+}
