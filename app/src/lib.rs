@@ -18,4 +18,4 @@ mod server;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use server::{ServerInfo, shell};
+pub use server::{ClientAddress, ServerInfo, shell};

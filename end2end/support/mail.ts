@@ -19,10 +19,11 @@ export async function mailServer(folder: string) {
   const port = await freePort();
   const server = smtp.init(port);
   let count = 0;
-  server.bind((to, _id, email) => {
+  server.bind((_to, _id, email) => {
+    const [to] = Object.keys(email.receivers);
     const mail: Mail = { subject: String(email.headers.subject), text: email.body, html: email.html ?? "" };
     // Renamed when it is whole.
-    const file = path.join(folder, `${encodeURIComponent(to ?? "")}-${String(count++).padStart(4, "0")}.json`);
+    const file = path.join(folder, `${encodeURIComponent((to ?? "").toLowerCase())}-${String(count++).padStart(4, "0")}.json`);
     writeFileSync(`${file}.part`, JSON.stringify(mail));
     renameSync(`${file}.part`, file);
   });
@@ -38,7 +39,7 @@ export async function mailTo(address: string, subject: string): Promise<Mail> {
   const name = `${encodeURIComponent(address.toLowerCase())}-`;
   return until(`a mail to ${address}: ${subject}`, 20, async () =>
     readdirSync(folder)
-      .filter((file) => file.toLowerCase().startsWith(name.toLowerCase()) && file.endsWith(".json"))
+      .filter((file) => file.startsWith(name) && file.endsWith(".json"))
       .sort()
       .map((file) => JSON.parse(readFileSync(path.join(folder, file), "utf8")) as Mail)
       .findLast((mail) => mail.subject === subject),

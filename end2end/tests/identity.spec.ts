@@ -130,7 +130,7 @@ test("a session that is not recognised is ended", async ({ page, browser }) => {
   await visit(page, "/account/sessions");
   const rows = page.getByRole("list", { name: "Where you are signed in" }).getByRole("listitem");
   await expect(rows).toHaveCount(2);
-  await expect(rows.filter({ hasText: "this one" })).toContainText(/Chrome on Linux/);
+  await expect(rows.filter({ hasText: "this one" })).toContainText(/Chrome on Windows/);
   await page.getByRole("button", { name: "Sign out Firefox on Linux" }).click();
   await expect(page.getByText("Signed out there.")).toBeVisible();
   await expect(rows).toHaveCount(1);

@@ -1,6 +1,7 @@
 //! HTTP: the router and what surrounds every request.
 
 mod assets;
+mod client_address;
 mod events;
 mod health;
 mod ingest;

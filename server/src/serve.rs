@@ -58,6 +58,7 @@ pub async fn serve(config: Config) -> Result<()> {
         },
         live: live.clone(),
         public_url: config.public_url.clone(),
+        behind_proxy: config.behind_proxy,
         stopping: stopping.clone(),
         leptos: leptos_options(&config),
     };

@@ -109,7 +109,8 @@ async fn a_session_is_stored_as_a_hash_rotated_at_log_in_and_bound_to_the_site()
     let server = TestServer::start().await;
     let mut browser = server.browser();
     let response = browser.post("/api/sign_up", &SIGN_UP).await;
-    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let cookies = response.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let cookie = cookies.into_iter().find(|cookie| cookie.starts_with("kubewise=")).unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"), "{cookie}");
     assert!(!cookie.contains("Max-Age") && !cookie.contains("Expires"), "it ends with the browser: {cookie}");
     let first = browser.cookie.clone().unwrap();
@@ -191,4 +192,23 @@ async fn the_agents_manifest_names_this_server_and_no_secret() {
     let server = TestServer::start().await;
     let text = server.browser().get("/install/agent.yaml").await.text().await.unwrap();
     assert!(text.contains(&server.url) && !text.contains("__KUBEWISE"), "{text}");
+}
+
+#[tokio::test]
+async fn an_outdated_hash_is_replaced_when_its_password_is_given() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let outdated = kubewise_backend::testing::outdated_hash(PASSWORD);
+    let behind = server.database.superuser();
+    sqlx::query("UPDATE users SET password_hash = $1").bind(&outdated).execute(&behind).await.unwrap();
+    let stored =
+        async || -> String { sqlx::query_scalar("SELECT password_hash FROM users").fetch_one(&behind).await.unwrap() };
+    let mut browser = server.browser();
+    assert_eq!(browser.call("/api/log_in", &[("email", &tenant.email), ("password", "not it at all")]).await, 401);
+    assert_eq!(stored().await, outdated, "only a password that is right can be hashed again");
+    browser.sign_in(&tenant.email, PASSWORD).await;
+    let fresh = stored().await;
+    assert_ne!(fresh, outdated);
+    browser.sign_in(&tenant.email, PASSWORD).await;
+    assert_eq!(stored().await, fresh, "once");
 }

@@ -3,38 +3,11 @@
 
 mod common;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
-
-use common::{Browser, PASSWORD, TestServer};
-use kubewise_backend::World;
+use common::{Browser, Clock, PASSWORD, TestServer};
 use serde_json::Value;
-use time::OffsetDateTime;
 
 const OTHER: &str = "violet anchor drums quietly";
 const MAYA: &str = "maya@example.com";
-
-/// A clock that the test moves.
-#[derive(Clone)]
-struct Clock(Arc<AtomicI64>);
-
-impl Clock {
-    fn new() -> (Self, World) {
-        let clock = Self(Arc::new(AtomicI64::new(0)));
-        let moved = clock.clone();
-        #[expect(clippy::disallowed_methods, reason = "jobs are due by PostgreSQL's clock, so the test begins there")]
-        let world = World::with_clock(move || {
-            OffsetDateTime::now_utc() + time::Duration::seconds(moved.0.load(Ordering::SeqCst))
-        });
-        (clock, world)
-    }
-
-    fn pass(&self, duration: time::Duration) {
-        self.0.fetch_add(duration.whole_seconds(), Ordering::SeqCst);
-    }
-}
 
 async fn json(browser: &Browser, path: &str) -> Value {
     let cookie = browser.cookie.as_deref().unwrap_or_default();
@@ -89,7 +62,7 @@ async fn a_forgotten_password_is_replaced_by_link_and_every_session_ends() {
     let (mut one, mut two) = (server.browser(), server.browser());
     sign_up(&mut one, MAYA).await;
     two.sign_in(MAYA, PASSWORD).await;
-    post.next_to(MAYA).await;
+    post.next_with(MAYA, "signed in to from a new browser").await;
 
     let mut stranger = server.browser();
     // The same answer, whether the address has an account or not.
@@ -97,7 +70,7 @@ async fn a_forgotten_password_is_replaced_by_link_and_every_session_ends() {
     let unknown = stranger.post("/api/request_reset", &[("email", "nobody@example.com")]).await;
     assert_eq!(known.status(), unknown.status());
     assert_eq!(known.headers()["location"], unknown.headers()["location"]);
-    let token = post.next_to(MAYA).await.token();
+    let token = post.next_with(MAYA, "Choose a new password").await.token();
 
     // A password that is refused does not use up the link.
     assert_eq!(stranger.call("/api/reset_password", &[("token", &token), ("password", "password1234")]).await, 422);
@@ -109,20 +82,21 @@ async fn a_forgotten_password_is_replaced_by_link_and_every_session_ends() {
     assert_eq!(one.call("/api/log_in", &[("email", MAYA), ("password", PASSWORD)]).await, 401);
     one.sign_in(MAYA, OTHER).await;
     assert_eq!(json(&one, "/api/account").await["is_verified"], true, "the link was read at the address");
-    assert!(post.next_to(MAYA).await.0.contains("Subject: Your password was changed"));
+    post.next_with(MAYA, "Your password was changed").await;
 
     assert_eq!(stranger.call("/api/request_reset", &[("email", MAYA)]).await, 200);
-    let token = post.next_to(MAYA).await.token();
+    let token = post.next_with(MAYA, "Choose a new password").await.token();
     clock.pass(time::Duration::minutes(61));
     assert_eq!(stranger.call("/api/reset_password", &[("token", &token), ("password", PASSWORD)]).await, 410);
 
     // However often it is asked for, a mailbox is not filled; and nobody without an account is written to.
-    for _ in 0..12 {
+    for n in 0..12 {
+        stranger.address = Some(format!("198.51.100.{n}"));
         assert_eq!(stranger.call("/api/request_reset", &[("email", MAYA)]).await, 200);
         assert_eq!(stranger.call("/api/request_reset", &[("email", "nobody@example.com")]).await, 200);
     }
-    // One to verify, one reset, one that tells of it, one reset that was not used, then five in an hour.
-    assert_eq!(post.count().await, 4 + 5);
+    // One to verify, one of a new browser, one reset, one that tells of it, one reset that was not used, then five in an hour.
+    assert_eq!(post.count().await, 5 + 5);
 }
 
 #[tokio::test]
@@ -142,8 +116,7 @@ async fn an_address_is_changed_by_who_knows_the_password_and_reads_the_new_one()
     assert_eq!(browser.call("/api/verify_address", &[("token", &token)]).await, 200);
     let account = json(&browser, "/api/account").await;
     assert_eq!((&account["email"], &account["is_verified"]), (&"New@example.com".into(), &true.into()));
-    let told = post.next_to(MAYA).await;
-    assert!(told.0.contains("Subject: Your e-mail address was changed"), "{}", told.0);
+    post.next_with(MAYA, "Your e-mail address was changed").await;
     assert_eq!(browser.call("/api/verify_address", &[("token", &first)]).await, 410, "sent to the address before");
     server.browser().sign_in("new@example.com", PASSWORD).await;
     assert_eq!(server.browser().call("/api/log_in", &[("email", MAYA), ("password", PASSWORD)]).await, 401);
@@ -179,7 +152,7 @@ async fn a_changed_password_ends_every_other_session_and_renews_this_one() {
     assert_eq!(there.get("/account").await.status(), 302);
     there.cookie = before;
     assert_eq!(there.get("/account").await.status(), 302, "the id of before is worth nothing");
-    assert!(post.next_to(MAYA).await.0.contains("Subject: Your password was changed"));
+    post.next_with(MAYA, "Your password was changed").await;
     there.sign_in(MAYA, OTHER).await;
 }
 
@@ -210,4 +183,43 @@ async fn sessions_are_listed_and_ended_by_whom_they_belong_to() {
     assert_eq!(there.get("/account").await.status(), 302);
     assert_eq!(here.get("/account").await.status(), 200);
     assert_eq!(foreign.get("/account").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_browser_keeps_a_session_only_if_it_is_told_to() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("one").await;
+    let mut browser = server.browser();
+    let cookie = |response: &reqwest::Response| {
+        let cookies = response.headers().get_all("set-cookie").iter().map(|v| v.to_str().unwrap().to_owned());
+        cookies.into_iter().find(|cookie| cookie.starts_with("kubewise=")).unwrap()
+    };
+    let email = ("email", tenant.email.as_str());
+    let response = browser.post("/api/log_in", &[email, ("password", PASSWORD)]).await;
+    assert!(!cookie(&response).to_lowercase().contains("max-age"), "{}", cookie(&response));
+    let response = browser.post("/api/log_in", &[email, ("password", PASSWORD), ("remember", "1")]).await;
+    assert!(cookie(&response).contains("Max-Age=2592000"), "{}", cookie(&response));
+    // Also after the session was renewed.
+    let form = [("current_password", PASSWORD), ("password", OTHER)];
+    let response = browser.post("/api/change_password", &form).await;
+    assert!(cookie(&response).contains("Max-Age=2592000"), "{}", cookie(&response));
+}
+
+#[tokio::test]
+async fn mail_is_sent_after_the_worker_lost_its_database() {
+    let (_, world) = Clock::new();
+    let server = TestServer::start_with(world.clone()).await;
+    let mut post = server.post_office(&world);
+    for n in 0..3 {
+        let lost =
+            sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kubewise_worker'")
+                .execute(&server.database.superuser())
+                .await
+                .unwrap();
+        assert!(lost.rows_affected() > 0 || n == 0, "nothing was lost");
+        let email = format!("person-{n}@example.com");
+        let form = [("name", "Maya Duran"), ("email", &email), ("organisation", "Acme"), ("password", PASSWORD)];
+        assert_eq!(server.browser().call("/api/sign_up", &form).await, 200);
+        post.next_with(&email, "Confirm your e-mail address").await;
+    }
 }

@@ -56,6 +56,7 @@ fn serve(files: &TlsFiles) -> (SocketAddr, watch::Sender<bool>) {
         ingest: None,
         live: Live::new(),
         public_url: format!("https://localhost:{}", address.port()),
+        behind_proxy: false,
         stopping: stopping.clone(),
         leptos: LeptosOptions::builder().output_name("kubewise").build(),
     };

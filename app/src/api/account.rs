@@ -45,10 +45,11 @@ pub(crate) async fn sign_up(
 
     use crate::{
         place::org_href,
-        server::{answer, begin_session},
+        server::{answer, begin_session, keep, visitor},
     };
     answer(async {
         let web = expect_context::<Web>();
+        let visitor = visitor()?;
         // All fields are judged before any is complained about.
         let (name, email, organisation) =
             (PersonName::parse(&name), EmailAddress::parse(&email), OrganisationName::parse(&organisation));
@@ -58,8 +59,10 @@ pub(crate) async fn sign_up(
             return Err(UiError::Invalid(wrong).into());
         }
         let sign_up = SignUp { name: name?, email: email?, password: password.into(), organisation: organisation? };
+        web.limit_sign_ups(&visitor).await?;
         let signed_up = web.sign_up(sign_up).await?;
-        begin_session(signed_up.user).await?;
+        keep(web.remember_first(signed_up.user, &visitor).await?)?;
+        begin_session(signed_up.user, false).await?;
         leptos_axum::redirect(&org_href(signed_up.slug.as_str(), "/"));
         Ok(())
     })
@@ -68,17 +71,23 @@ pub(crate) async fn sign_up(
 
 /// Signs a person in and leads them to the page they asked for, or to their organisation.
 #[server(prefix = "/api", endpoint = "log_in")]
-pub(crate) async fn log_in(email: String, password: String, next: Option<String>) -> Result<(), UiError> {
-    use kubewise_backend::Web;
+pub(crate) async fn log_in(
+    email: String,
+    password: String,
+    next: Option<String>,
+    remember: Option<String>,
+) -> Result<(), UiError> {
+    use kubewise_backend::{LoggedIn, Web};
 
     use crate::{
         place::org_href,
-        server::{answer, begin_session, local_path},
+        server::{answer, begin_session, keep, local_path, visitor},
     };
     answer(async {
         let web = expect_context::<Web>();
-        let user = web.log_in(&email, &password.into()).await?;
-        begin_session(user).await?;
+        let LoggedIn { user, keep: kept } = web.log_in(&email, &password.into(), &visitor()?).await?;
+        keep(kept)?;
+        begin_session(user, remember.is_some()).await?;
         let home = match web.actor(user).await? {
             Some(actor) => web.viewer(&actor).await?.organisations.first().map(|o| org_href(o.slug.as_str(), "/")),
             None => None,

@@ -79,9 +79,9 @@ pub(crate) async fn request_reset(email: String) -> Result<(), UiError> {
     use kubewise_backend::Web;
     use kubewise_contract::EmailAddress;
 
-    use crate::server::answer;
+    use crate::server::{answer, visitor};
     answer(async {
-        expect_context::<Web>().request_reset(&EmailAddress::parse(&email)?).await?;
+        expect_context::<Web>().request_reset(&EmailAddress::parse(&email)?, &visitor()?).await?;
         leptos_axum::redirect("/reset?sent=1");
         Ok(())
     })
@@ -93,9 +93,9 @@ pub(crate) async fn request_reset(email: String) -> Result<(), UiError> {
 pub(crate) async fn reset_password(token: String, password: String) -> Result<(), UiError> {
     use kubewise_backend::Web;
 
-    use crate::server::{answer, end_session};
+    use crate::server::{answer, end_session, keep, visitor};
     answer(async {
-        expect_context::<Web>().reset_password(&token.into(), &password.into()).await?;
+        keep(expect_context::<Web>().reset_password(&token.into(), &password.into(), &visitor()?).await?)?;
         // Whoever is signed in here may be somebody else.
         end_session().await?;
         leptos_axum::redirect("/login?reset=1");

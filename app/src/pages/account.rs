@@ -13,11 +13,7 @@ use leptos_router::{
 };
 
 use super::outside::Outside;
-use crate::{
-    api::home,
-    parts::Icon,
-    place::org_href,
-};
+use crate::{api::home, parts::Icon, place::org_href};
 
 pub(crate) use profile::Profile;
 pub(crate) use security::Security;

@@ -38,6 +38,7 @@ pub(crate) fn Login() -> impl IntoView {
                                 kind="email" autocomplete="username" max=254 focus=true/>
                             <TextField name="password" label="Password".into_any() field=Field::Password trouble
                                 kind="password" autocomplete="current-password" max=PASSWORD_MAX_CHARS/>
+                            <label class="choice"><input type="checkbox" name="remember" value="1"/>"Stay signed in on this device"</label>
                             <Submit pending=action.pending()>"Sign in"</Submit>
                         </div>
                     </ActionForm>

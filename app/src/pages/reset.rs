@@ -16,9 +16,8 @@ use crate::{
 pub(crate) fn Reset() -> impl IntoView {
     let (request, reset) = (ServerAction::<RequestReset>::new(), ServerAction::<ResetPassword>::new());
     let query = use_query_map();
-    let step = Memo::new(move |_| {
-        query.with(|q| (q.get("token").filter(|token| !token.is_empty()), q.get("sent").is_some()))
-    });
+    let step =
+        Memo::new(move |_| query.with(|q| (q.get("token").filter(|token| !token.is_empty()), q.get("sent").is_some())));
     view! {
         <Title text="Choose a new password"/>
         <Outside>

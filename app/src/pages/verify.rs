@@ -17,9 +17,8 @@ use crate::{
 pub(crate) fn Verify() -> impl IntoView {
     let action = ServerAction::<VerifyAddress>::new();
     let query = use_query_map();
-    let step = Memo::new(move |_| {
-        query.with(|q| (q.get("token").filter(|token| !token.is_empty()), q.get("done").is_some()))
-    });
+    let step =
+        Memo::new(move |_| query.with(|q| (q.get("token").filter(|token| !token.is_empty()), q.get("done").is_some())));
     view! {
         <Title text="Confirm your address"/>
         <Outside>

@@ -18,7 +18,7 @@ pub(crate) fn failure(error: &UiError) -> AnyView {
         UiError::Forbidden | UiError::ForeignOrigin | UiError::SignUpClosed => "Not allowed",
         UiError::SignedOut | UiError::WrongCredentials => "Signed out",
         UiError::Invalid(_) => "This address cannot be understood",
-        UiError::TooMany => "Too many at once",
+        UiError::TooMany { .. } => "Too many at once",
         UiError::Unavailable | UiError::Transport => "Kubewise cannot answer right now",
         UiError::Internal => "Something went wrong",
     };
@@ -29,7 +29,8 @@ pub(crate) fn failure(error: &UiError) -> AnyView {
         }
         _ => "",
     };
-    let again = matches!(error, UiError::Unavailable | UiError::Internal | UiError::Transport | UiError::TooMany);
+    let again =
+        matches!(error, UiError::Unavailable | UiError::Internal | UiError::Transport | UiError::TooMany { .. });
     view! {
         <Title text=title/>
         <div class="failure" role="alert">

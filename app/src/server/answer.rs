@@ -93,6 +93,9 @@ pub(crate) async fn answer<T>(work: impl Future<Output = Result<T, Refusal>>) ->
         if error == UiError::SignedOut {
             leptos_axum::redirect(&login_address(&parts));
         }
+        if let UiError::TooMany { seconds } = error {
+            response.insert_header(header::RETRY_AFTER, seconds.into());
+        }
         if speaks_by_status(&parts, &error) {
             response.set_status(StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         }

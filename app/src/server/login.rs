@@ -1,35 +1,48 @@
 //! Beginning and ending sessions, and where a person goes then.
 
 use http::{header, request::Parts};
-use kubewise_backend::session::{BROWSER, USER_ID};
+use kubewise_backend::session::{ABSOLUTE, BROWSER, REMEMBERED, USER_ID};
 use kubewise_contract::UserId;
 use leptos::prelude::use_context;
-use tower_sessions::session::Id;
+use tower_sessions::{Expiry, cookie::time::Duration, session::Id};
 
 use super::answer::{Refusal, session};
 use crate::place::encode;
 
-/// Signs a person in: the session gets a new id, so that one planted before is worth nothing.
-pub(crate) async fn begin_session(user: UserId) -> Result<(), Refusal> {
+/// Signs a person in: the session gets a new id, so that one planted before is worth nothing. A browser that is closed
+/// forgets it, unless it shall `remember`.
+pub(crate) async fn begin_session(user: UserId, remember: bool) -> Result<(), Refusal> {
     let session = session().await?;
     session.cycle_id().await?;
+    session.insert(REMEMBERED, remember).await?;
+    session.set_expiry(Some(expiry(remember)));
     session.insert(USER_ID, user).await?;
-    let agent = use_context::<Parts>()
-        .and_then(|parts| parts.headers.get(header::USER_AGENT)?.to_str().ok().map(browser))
-        .unwrap_or_default();
-    session.insert(BROWSER, agent).await?;
+    session.insert(BROWSER, use_context::<Parts>().map(|parts| browser_of(&parts)).unwrap_or_default()).await?;
     Ok(())
 }
 
 /// Gives the session another id: what a person may do, or by which password, has changed.
 pub(crate) async fn renew_session() -> Result<(), Refusal> {
-    session().await?.cycle_id().await?;
+    let session = session().await?;
+    session.cycle_id().await?;
+    session.set_expiry(Some(expiry(session.get(REMEMBERED).await?.unwrap_or_default())));
     Ok(())
+}
+
+/// How long the browser keeps the cookie; how long a session lasts, the store knows.
+fn expiry(remember: bool) -> Expiry {
+    let most = Duration::seconds(i64::try_from(ABSOLUTE.as_secs()).unwrap_or(i64::MAX));
+    if remember { Expiry::OnInactivity(most) } else { Expiry::OnSessionEnd }
 }
 
 /// Names the session that asks.
 pub(crate) async fn session_id() -> Result<Option<Id>, Refusal> {
     Ok(session().await?.id())
+}
+
+/// What a person calls the browser that asks.
+pub(super) fn browser_of(parts: &Parts) -> String {
+    parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(browser).unwrap_or_default()
 }
 
 /// The browser and its system, for a person to recognise; of the rest of what a browser says of itself nothing is kept.

@@ -7,7 +7,9 @@ use kubewise_contract::{
 use secrecy::SecretString;
 
 use crate::{
-    Actor, Error, Web, database,
+    Actor, Error, Visitor, Web,
+    attempts::{self, Counter},
+    database,
     error::is_taken,
     mail::{self, Mail},
     password::PasswordPolicy,
@@ -31,6 +33,14 @@ pub struct SignedUp {
     pub user: UserId,
     /// Where their organisation is.
     pub slug: OrgSlug,
+}
+
+/// Who signed in.
+pub struct LoggedIn {
+    /// The person.
+    pub user: UserId,
+    /// What the browser shall keep, if it keeps nothing of ours yet.
+    pub keep: Option<SecretString>,
 }
 
 impl Web {
@@ -112,20 +122,60 @@ impl Web {
         Ok(SignedUp { user, slug })
     }
 
+    /// Refuses a network that had many accounts made already.
+    pub async fn limit_sign_ups(&self, visitor: &Visitor) -> Result<(), Error> {
+        attempts::begin(&self.pool, &self.world, vec![Counter::sign_ups(visitor.address)]).await
+    }
+
+    /// The browser in which an account was just made.
+    pub async fn remember_first(&self, user: UserId, visitor: &Visitor) -> Result<Option<SecretString>, Error> {
+        self.remember(user, visitor, false).await
+    }
+
     /// Checks an address and a password. Whatever is wrong, the answer is [`Error::WrongCredentials`], after the same
-    /// work.
-    pub async fn log_in(&self, email: &str, password: &SecretString) -> Result<UserId, Error> {
+    /// work; after several that failed, [`Error::TooMany`].
+    pub async fn log_in(&self, email: &str, password: &SecretString, visitor: &Visitor) -> Result<LoggedIn, Error> {
         // What is no address has no account; it is looked up all the same, so that it takes as long.
         let canonical = EmailAddress::parse(email).map(|e| e.canonical()).unwrap_or_default();
-        let row = sqlx::query!("SELECT id, password_hash FROM users WHERE email_canonical = $1", canonical)
-            .fetch_optional(&self.pool)
-            .await?;
+        let kept = visitor.hash();
+        let row = sqlx::query!(
+            r#"SELECT id, password_hash,
+                      EXISTS (SELECT FROM known_browsers b WHERE b.user_id = u.id AND b.hash = $2) AS "known!"
+               FROM users u WHERE email_canonical = $1"#,
+            canonical,
+            kept,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let counters = match (&row, kept) {
+            (Some(row), Some(hash)) if row.known => vec![Counter::browser(UserId(row.id), &hash)],
+            _ => vec![
+                Counter::account_from(&canonical, visitor.address),
+                Counter::network(visitor.address),
+                Counter::account(&canonical),
+            ],
+        };
+        attempts::begin(&self.pool, &self.world, counters.clone()).await?;
         let (id, hash) = row.map(|row| (row.id, row.password_hash)).unzip();
-        let matches = self.passwords.verify(hash, password).await?;
-        match id {
-            Some(id) if matches => Ok(UserId(id)),
-            _ => Err(Error::WrongCredentials),
+        let matches = self.passwords.verify(hash.clone(), password).await?;
+        let (Some(user), Some(hash), true) = (id.map(UserId), hash, matches) else {
+            return Err(Error::WrongCredentials);
+        };
+        attempts::succeeded(&self.pool, &self.world, &counters).await?;
+        if PasswordPolicy::is_outdated(&hash) {
+            let fresh = self.passwords.hash(&self.world, password).await?;
+            // Unless it was changed meanwhile.
+            sqlx::query!(
+                "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+                user.0,
+                hash,
+                fresh,
+            )
+            .execute(&self.pool)
+            .await?;
         }
+        let keep = self.remember(user, visitor, true).await?;
+        Ok(LoggedIn { user, keep })
     }
 
     /// What pages show of the person who looks, and the organisations they may choose from.

@@ -23,9 +23,12 @@ pub enum Error {
     /// New accounts are not accepted.
     #[error("sign-up is closed")]
     SignUpClosed,
-    /// Too much at once.
+    /// Too many attempts that failed, or too much asked for.
     #[error("too many attempts")]
-    TooMany,
+    TooMany {
+        /// How long the next one has to wait.
+        seconds: u32,
+    },
     /// PostgreSQL failed or was not reached.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -47,7 +50,7 @@ impl Error {
             Self::NotFound => UiError::NotFound,
             Self::Forbidden => UiError::Forbidden,
             Self::SignUpClosed => UiError::SignUpClosed,
-            Self::TooMany => UiError::TooMany,
+            Self::TooMany { seconds } => UiError::TooMany { seconds: *seconds },
             Self::Database(e) if database_is_away(e) => UiError::Unavailable,
             Self::Database(_) | Self::Queue(_) | Self::Internal(_) => UiError::Internal,
         }

@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use tower_sessions::session::Id;
 
 use crate::{
-    Actor, Error, Web, database,
+    Actor, Error, Visitor, Web,
+    attempts::{self, Counter},
+    database,
     error::is_taken,
     links::{self, Purpose},
     mail::{self, Mail},
@@ -112,14 +114,21 @@ impl Web {
 
     /// Sends a link to choose a new password, if the address has an account. The answer and the work are the same if it
     /// has none.
-    pub async fn request_reset(&self, email: &EmailAddress) -> Result<(), Error> {
+    pub async fn request_reset(&self, email: &EmailAddress, visitor: &Visitor) -> Result<(), Error> {
+        attempts::begin(&self.pool, &self.world, vec![Counter::resets(visitor.address)]).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         mail::enqueue(&mut tx, &Mail::ResetPassword { email: email.canonical() }).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Chooses a new password by a link. Whoever is signed in to the account is signed out everywhere.
-    pub async fn reset_password(&self, token: &SecretString, password: &SecretString) -> Result<(), Error> {
+    /// Chooses a new password by a link. Whoever is signed in to the account is signed out everywhere. Answers what the
+    /// browser shall keep: it may sign in, however much is guessed elsewhere.
+    pub async fn reset_password(
+        &self,
+        token: &SecretString,
+        password: &SecretString,
+        visitor: &Visitor,
+    ) -> Result<Option<SecretString>, Error> {
         limit(token)?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         let link = links::find(&mut tx, &self.world, token, Purpose::ResetPassword).await?.ok_or(Error::LinkEnded)?;
@@ -148,7 +157,8 @@ impl Web {
         .await?;
         sqlx::query!("DELETE FROM sessions WHERE user_id = $1", link.user.0).execute(&mut *tx).await?;
         mail::enqueue(&mut tx, &Mail::PasswordChanged { user: link.user }).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.remember(link.user, visitor, false).await
     }
 
     /// Changes the password of who asks, who is signed out everywhere but in the session `current`.
@@ -223,11 +233,13 @@ impl Web {
 
     /// The password once more, before something that a borrowed session must not do.
     async fn prove(&self, actor: &Actor, password: &SecretString) -> Result<(), Error> {
+        let counters = [Counter::proof(actor.user)];
+        attempts::begin(&self.pool, &self.world, counters.to_vec()).await?;
         let hash = sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", actor.user.0)
             .fetch_optional(&self.pool)
             .await?;
         if self.passwords.verify(hash, password).await? {
-            Ok(())
+            attempts::succeeded(&self.pool, &self.world, &counters).await
         } else {
             Err(FieldError { field: Field::CurrentPassword, problem: Problem::Wrong }.into())
         }

@@ -1,16 +1,28 @@
 //! Jobs: rows, enqueued in the transaction that causes them, done by the worker, tried again when they fail.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    sync::Mutex,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use apalis::{layers::retry::RetryPolicy, prelude::*};
-use apalis_postgres::{Config, PostgresStorage};
+use apalis_postgres::{Config, PostgresStorage, Pubsub};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use kubewise_contract::{ClusterId, OrgId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, PgPool};
+use tokio::time::MissedTickBehavior;
 use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 
 use crate::{
-    Error, World, database,
+    Error, KEPT, World,
+    attempts::FORGOTTEN_AFTER,
+    database,
     mail::{Mail, Mailer},
     session,
 };
@@ -38,6 +50,7 @@ const PURGE_ROWS: i64 = 5_000;
 const TRIES: usize = 8;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What was done is remembered for so long: jobs name people.
 const DONE_FOR: Duration = Duration::from_hours(1);
 
@@ -72,33 +85,52 @@ impl Worker {
         Self { pool, world, mailer }
     }
 
-    /// Does jobs until `stop` resolves; what is under way is finished, what is not begun stays enqueued.
+    /// Does jobs until `stop` resolves; what is under way is finished, what is not begun stays enqueued. A lost database
+    /// ends apalis' workers: they begin anew.
     pub async fn run(self, name: String, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        tokio::pin!(stop);
+        for beginning in 0_u64.. {
+            match self.work(&format!("{name}-{beginning}"), stop.as_mut()).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%error, "jobs are interrupted, and begin anew"),
+            }
+            tokio::select! {
+                () = stop.as_mut() => break,
+                () = tokio::time::sleep(FIRST_WAIT) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn work(&self, name: &str, stop: Pin<&mut (impl Future<Output = ()> + Send)>) -> Result<(), Error> {
         let purging = WorkerContext::new(&format!("{name}-purge"));
         let mailing = WorkerContext::new(&format!("{name}-mail"));
         let purge = WorkerBuilder::new(&purging)
-            .backend(storage::<PurgeCluster>(&self.pool).with_pubsub())
+            .backend(queue::<PurgeCluster>(&self.pool))
             .data(self.clone())
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(purge);
         let mail = WorkerBuilder::new(&mailing)
-            .backend(storage::<Mail>(&self.pool).with_pubsub())
+            .backend(queue::<Mail>(&self.pool))
             .data(self.clone())
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(send);
         let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
-        let running = async { tokio::try_join!(purge.run(), mail.run()).map(drop) };
-        tokio::pin!(running);
-        tokio::select! {
-            result = &mut running => result.map_err(failed),
+        let (purge, mail) = (purge.run(), mail.run());
+        tokio::pin!(purge, mail);
+        let ended = tokio::select! {
+            result = &mut purge => result,
+            result = &mut mail => result,
             () = self.sweep() => Ok(()),
             () = stop => {
                 // What is under way is finished; the caller decides how long it waits for that.
                 drop(purging.stop());
                 drop(mailing.stop());
-                running.await.map_err(failed)
+                return tokio::try_join!(purge, mail).map(drop).map_err(failed);
             }
-        }
+        };
+        ended.map_err(failed)?;
+        Err(Error::Internal("a worker ended".to_owned()))
     }
 
     /// Removes what a deleted cluster held, then the cluster. Safe to be done twice.
@@ -149,6 +181,7 @@ impl Worker {
             let swept = async {
                 self.remove_ended_sessions().await?;
                 self.remove_ended_links().await?;
+                self.remove_old_attempts().await?;
                 self.remove_done_jobs().await
             };
             if let Err(error) = swept.await {
@@ -160,6 +193,14 @@ impl Worker {
     pub(crate) async fn remove_ended_links(&self) -> Result<u64, Error> {
         let done = sqlx::query!("DELETE FROM account_links WHERE expires_at <= $1", self.world.now());
         Ok(done.execute(&self.pool).await?.rows_affected())
+    }
+
+    /// Attempts and browsers of long ago.
+    pub(crate) async fn remove_old_attempts(&self) -> Result<(), Error> {
+        let now = self.world.now();
+        sqlx::query!("DELETE FROM attempts WHERE last_at < $1", now - FORGOTTEN_AFTER).execute(&self.pool).await?;
+        sqlx::query!("DELETE FROM known_browsers WHERE last_seen_at < $1", now - KEPT).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// The queue's tables are its own, so this statement is not checked when it is compiled.
@@ -182,8 +223,32 @@ impl Worker {
     }
 }
 
-fn storage<J: Queue>(pool: &PgPool) -> PostgresStorage<J> {
-    PostgresStorage::new(pool).with_config(Config::default().queue(J::NAME))
+/// A queue that is looked into when PostgreSQL tells of a job, and every other second besides: what is told while it is
+/// looked into would be missed.
+fn queue<J: Queue>(pool: &PgPool) -> PollWith<PostgresStorage<J>, Look> {
+    let storage = PostgresStorage::new(pool).with_config(Config::default().queue(J::NAME));
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ticks = stream::unfold(every, |mut every| async move {
+        every.tick().await;
+        Some(((), every))
+    });
+    let told = Pubsub::new(pool.clone(), J::NAME.to_owned()).map(drop);
+    PollWith::new(storage, Look(Mutex::new(stream::select(told, ticks).boxed())))
+}
+
+struct Look(Mutex<BoxStream<'static, ()>>);
+
+impl PollStrategy for Look {
+    fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        let Ok(stream) = self.0.get_mut() else { return Poll::Ready(None) };
+        let mut look = Poll::Pending;
+        // To its end each time, so that it wakes this task again.
+        while let Poll::Ready(Some(())) = stream.poll_next_unpin(cx) {
+            look = Poll::Ready(Some(()));
+        }
+        look
+    }
 }
 
 fn backoff()

@@ -7,7 +7,9 @@
 
 mod accounts;
 pub mod admin;
+mod attempts;
 mod authorize;
+mod browsers;
 mod clusters;
 pub mod database;
 mod error;
@@ -26,8 +28,9 @@ mod token;
 mod web;
 mod world;
 
-pub use accounts::{SignUp, SignedUp};
+pub use accounts::{LoggedIn, SignUp, SignedUp};
 pub use authorize::{Actor, Authorized, Cluster, Organisation, permission};
+pub use browsers::{KEPT, Visitor};
 pub use error::Error;
 pub use ingest::Ingest;
 pub use jobs::Worker;

@@ -14,6 +14,7 @@ use lettre::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use crate::{
     Error, Worker,
@@ -36,6 +37,8 @@ pub(crate) enum Mail {
     ResetPassword { email: String },
     /// The password of an account was changed.
     PasswordChanged { user: UserId },
+    /// Somebody signed in with a browser that the account was not signed in with before, at this second since 1970.
+    NewBrowser { user: UserId, browser: String, at: i64 },
 }
 
 impl Queue for Mail {
@@ -224,21 +227,32 @@ impl Worker {
                 self.mailer.send(to(&found.name, &found.email)?, &letter).await
             }
             Mail::PasswordChanged { user } => {
-                let Some(person) = self.person(user).await? else { return Ok(()) };
-                let letter = Letter {
-                    subject: "Your password was changed",
-                    name: &person.name,
-                    paragraphs: vec![
-                        "the password of your account at Kubewise was changed just now. Everywhere else you were signed out."
-                            .to_owned(),
-                    ],
-                    link: None,
-                    closing: IF_NOT_YOU,
-                    site: &self.mailer.public_url,
-                };
-                self.mailer.send(to(&person.name, &person.email)?, &letter).await
+                let what = "the password of your account at Kubewise was changed just now. Everywhere else you were signed out.";
+                self.tell(user, "Your password was changed", what.to_owned()).await
+            }
+            Mail::NewBrowser { user, browser, at } => {
+                let with = if browser.is_empty() { String::new() } else { format!(" with {browser}") };
+                let what = format!(
+                    "your account at Kubewise was signed in to{with}, {}. It was the first time with this browser.",
+                    moment(at),
+                );
+                self.tell(user, "Your account was signed in to from a new browser", what).await
             }
         }
+    }
+
+    /// Tells a person of what was done with their account, in case it was not them.
+    async fn tell(&self, user: UserId, subject: &str, what: String) -> Result<(), Error> {
+        let Some(person) = self.person(user).await? else { return Ok(()) };
+        let letter = Letter {
+            subject,
+            name: &person.name,
+            paragraphs: vec![what],
+            link: None,
+            closing: IF_NOT_YOU,
+            site: &self.mailer.public_url,
+        };
+        self.mailer.send(to(&person.name, &person.email)?, &letter).await
     }
 
     /// None when the account is gone.
@@ -253,6 +267,12 @@ impl Worker {
         let token = links::make(&self.pool, &self.world, user, purpose, email).await?;
         Ok(token.map(|token| format!("{}{page}?token={token}", self.mailer.public_url)))
     }
+}
+
+/// `23 November 2026 at 13:05 UTC`
+fn moment(at: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    format!("{} {} {} at {:02}:{:02} UTC", at.day(), at.month(), at.year(), at.hour(), at.minute())
 }
 
 struct Person {
@@ -292,6 +312,7 @@ mod tests {
             .body(text)
             .unwrap();
         let sent = String::from_utf8(message.formatted()).unwrap();
-        assert!(!sent.lines().any(|line| line.starts_with("Bcc:")), "{sent}");
+        let (headers, _) = sent.split_once("\r\n\r\n").unwrap();
+        assert!(!headers.lines().any(|line| line.starts_with("Bcc:")), "{sent}");
     }
 }

@@ -80,6 +80,16 @@ impl PasswordPolicy {
         Ok(known && matches)
     }
 
+    /// Whether this hash costs a guesser less than a new one would.
+    pub(crate) fn is_outdated(hash: &str) -> bool {
+        let Ok(parsed) = PasswordHash::new(hash) else { return true };
+        let of = |name| parsed.params.get_decimal(name);
+        parsed.algorithm.as_str() != "argon2id"
+            || parsed.version != Some(Version::V0x13.into())
+            || of("m") < Some(MEMORY_KIB)
+            || of("t") < Some(PASSES)
+    }
+
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|e| Error::Internal(e.to_string()))?;
         tokio::task::spawn_blocking(move || {
@@ -137,6 +147,21 @@ mod tests {
         assert!(policy.verify(Some(hash.clone()), &"correct horse".to_owned().into()).await.unwrap());
         assert!(!policy.verify(Some(hash), &"correct house".to_owned().into()).await.unwrap());
         assert!(!policy.verify(None, &"correct horse".to_owned().into()).await.unwrap());
+    }
+
+    #[test]
+    fn a_hash_is_outdated_when_it_costs_less_than_a_new_one() {
+        let rest = "$9sTbSlTio3Biev89thdrlA$WQE5v1Hp4Y1mJhJ1lTnQmQ0V1Hh0e0r0y3d8Y8J5sXo";
+        for (parameters, outdated) in [
+            ("$argon2id$v=19$m=19456,t=2,p=1", false),
+            ("$argon2id$v=19$m=65536,t=3,p=4", false),
+            ("$argon2id$v=19$m=9728,t=2,p=1", true),
+            ("$argon2id$v=19$m=19456,t=1,p=1", true),
+            ("$argon2id$v=16$m=19456,t=2,p=1", true),
+            ("$argon2i$v=19$m=19456,t=2,p=1", true),
+        ] {
+            assert_eq!(PasswordPolicy::is_outdated(&format!("{parameters}{rest}")), outdated, "{parameters}");
+        }
     }
 
     #[tokio::test]

@@ -19,6 +19,8 @@ use crate::World;
 pub const USER_ID: &str = "user_id";
 /// The key under which a session holds what browser began it.
 pub const BROWSER: &str = "browser";
+/// The key under which a session holds whether the browser keeps it after it was closed.
+pub const REMEMBERED: &str = "remembered";
 
 /// A session ends when it was not used for this long …
 pub const IDLE: Duration = Duration::from_hours(24 * 7);

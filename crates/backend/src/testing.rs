@@ -122,3 +122,13 @@ async fn make_template(base: String) -> String {
     admin.execute("SELECT pg_advisory_unlock(7305803452)").await.expect("the lock is given back");
     name
 }
+
+/// The hash of a password as an older version might have stored it.
+pub fn outdated_hash(password: &str) -> String {
+    use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher as _};
+    let params = Params::new(1024, 1, 1, None).expect("parameters that argon2 accepts");
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(password.as_bytes(), b"sixteen of bytes")
+        .expect("a hash");
+    hash.to_string()
+}

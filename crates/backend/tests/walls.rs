@@ -187,6 +187,12 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Web, "UPDATE account_links SET expires_at = now()"),
         (Part::Web, "UPDATE memberships SET role = 'owner'"),
         (Part::Web, "SELECT * FROM apalis.jobs"),
+        // What tells a browser apart is for pages alone.
+        (Part::Ingest, "SELECT * FROM known_browsers"),
+        (Part::Ingest, "SELECT * FROM attempts"),
+        (Part::Worker, "SELECT hash FROM known_browsers"),
+        (Part::Worker, "SELECT key FROM attempts"),
+        (Part::Worker, "INSERT INTO known_browsers DEFAULT VALUES"),
         // Agents' part knows nothing of people.
         (Part::Ingest, "SELECT * FROM users"),
         (Part::Ingest, "SELECT * FROM sessions"),

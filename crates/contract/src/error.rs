@@ -32,9 +32,12 @@ pub enum UiError {
     /// This installation does not accept new accounts. 403.
     #[error("This installation does not accept new accounts. Ask whoever runs it for an invitation.")]
     SignUpClosed,
-    /// Too many attempts; try again later. 429.
-    #[error("Too many attempts. Wait a minute, then try again.")]
-    TooMany,
+    /// Too many attempts that failed, or too much asked for. 429.
+    #[error("Too many attempts. Try again in {}.", wait(*.seconds))]
+    TooMany {
+        /// How long the next one has to wait.
+        seconds: u32,
+    },
     /// The server is there but could not answer now. 503.
     #[error("Kubewise cannot reach its database right now. Nothing was changed; try again in a moment.")]
     Unavailable,
@@ -55,7 +58,7 @@ impl UiError {
             Self::LinkEnded => 410,
             Self::NotFound => 404,
             Self::Forbidden | Self::ForeignOrigin | Self::SignUpClosed => 403,
-            Self::TooMany => 429,
+            Self::TooMany { .. } => 429,
             Self::Unavailable => 503,
             Self::Internal | Self::Transport => 500,
         }
@@ -73,6 +76,14 @@ impl UiError {
 impl From<FieldError> for UiError {
     fn from(error: FieldError) -> Self {
         Self::Invalid(vec![error])
+    }
+}
+
+fn wait(seconds: u32) -> String {
+    match seconds {
+        0 | 1 => "a second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 

@@ -25,7 +25,7 @@ use tower_http::{
 };
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use super::{assets, events, health, ingest, install, one_task, origin, security, trace};
+use super::{assets, client_address, events, health, ingest, install, one_task, origin, security, trace};
 
 /// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
 const PAGE: Duration = Duration::from_secs(20);
@@ -43,6 +43,8 @@ pub struct Parts {
     pub live: Live,
     /// The address that people and agents use.
     pub public_url: String,
+    /// Whether every request comes through a proxy that says whom it speaks for.
+    pub behind_proxy: bool,
     /// Turns true when the server is asked to stop: what streams without end must end.
     pub stopping: watch::Receiver<bool>,
     /// Where the built files of the pages are, and what they are called.
@@ -124,6 +126,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
         .layer(sessions)
         .layer(origin::layer(parts.public_url.clone()))
+        .layer(client_address::layer(parts.behind_proxy))
         .with_state(state)
         .merge(assets::routes(&parts.leptos))
 }

@@ -5,6 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,10 +20,31 @@ use leptos::config::LeptosOptions;
 use reqwest::{Client, Response, StatusCode, redirect::Policy};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// A clock that the test moves.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    pub(crate) fn new() -> (Self, World) {
+        let clock = Self(Arc::new(AtomicI64::new(0)));
+        let moved = clock.clone();
+        #[expect(clippy::disallowed_methods, reason = "jobs are due by PostgreSQL's clock, so the test begins there")]
+        let world = World::with_clock(move || {
+            OffsetDateTime::now_utc() + time::Duration::seconds(moved.0.load(Ordering::SeqCst))
+        });
+        (clock, world)
+    }
+
+    pub(crate) fn pass(&self, duration: time::Duration) {
+        self.0.fetch_add(duration.whole_seconds(), Ordering::SeqCst);
+    }
+}
 
 pub(crate) struct TestServer {
     pub(crate) url: String,
@@ -61,6 +86,7 @@ impl TestServer {
             ingest: Some(database.ingest(&world)),
             live: live.clone(),
             public_url: url.clone(),
+            behind_proxy: true,
             stopping: stopping.clone(),
             leptos: LeptosOptions::builder().output_name("kubewise").site_root("/nonexistent").build(),
         };
@@ -100,7 +126,7 @@ impl TestServer {
 
     /// A browser that keeps cookies and follows no redirect.
     pub(crate) fn browser(&self) -> Browser {
-        Browser { client: client(), url: self.url.clone(), cookie: None }
+        Browser { client: client(), url: self.url.clone(), cookie: None, kept: None, address: None }
     }
 
     /// Sends a batch.
@@ -171,7 +197,27 @@ impl PostOffice {
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("no mail to {address}");
+        let all: Vec<String> = std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .flat_map(|mail| {
+                mail.lines()
+                    .filter(|l| l.starts_with("To:") || l.starts_with("Subject:"))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        panic!("no mail to {address}: {all:?}");
+    }
+
+    /// The next mail to this address whose subject holds this; those before it are passed over.
+    pub(crate) async fn next_with(&mut self, address: &str, subject: &str) -> Letter {
+        loop {
+            let letter = self.next_to(address).await;
+            if letter.0.lines().any(|line| line.starts_with("Subject: ") && line.contains(subject)) {
+                return letter;
+            }
+        }
     }
 
     /// How many mails there are, once no more come.
@@ -199,20 +245,33 @@ impl Letter {
     }
 }
 
-/// A client with a cookie jar of one cookie.
+/// A client with a small cookie jar.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     pub(crate) url: String,
+    /// The session's.
     pub(crate) cookie: Option<String>,
+    /// The one by which an account knows its browsers.
+    pub(crate) kept: Option<String>,
+    /// Where it says, as a proxy would, that it comes from.
+    pub(crate) address: Option<String>,
 }
 
 impl Browser {
     pub(crate) async fn get(&self, path: &str) -> Response {
-        let mut request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
+        let request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
+        self.dressed(request).send().await.unwrap()
+    }
+
+    fn dressed(&self, mut request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let cookies: Vec<&str> = [&self.cookie, &self.kept].into_iter().flatten().map(String::as_str).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
         }
-        request.send().await.unwrap()
+        if let Some(address) = &self.address {
+            request = request.header("x-forwarded-for", address);
+        }
+        request
     }
 
     /// Posts a form as the site's own pages do, without JavaScript.
@@ -249,12 +308,12 @@ impl Browser {
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        let response = request.send().await.unwrap();
+        let response = self.dressed(request).send().await.unwrap();
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
+            if cookie.starts_with("kubewise-browser=") {
+                self.kept = Some(cookie.split(';').next().unwrap().to_owned());
+            }
             if cookie.starts_with("kubewise=") {
                 self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
             }
