@@ -212,7 +212,7 @@ async fn mail_is_sent_after_the_worker_lost_its_database() {
     let mut post = server.post_office(&world);
     for n in 0..3 {
         let lost =
-            sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kubewise_worker'")
+            sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kubewise_worker' AND datname = current_database()")
                 .execute(&server.database.superuser())
                 .await
                 .unwrap();
