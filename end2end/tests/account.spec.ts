@@ -89,7 +89,32 @@ test.describe("signing up", () => {
     await page.getByLabel("Organisation").fill(account.organisation);
     await page.getByLabel("Password").fill(account.password);
     await page.getByRole("button", { name: "Create account" }).click();
-    await expect(page.getByLabel("Password")).toHaveAccessibleDescription(/can be guessed too easily/);
+    await expect(page.getByLabel("Password")).toHaveAccessibleDescription(
+      /can be guessed too easily: it is on the lists of stolen passwords that are tried first\. Take a few words/,
+    );
+  });
+
+  test("says what makes a password weak while it is typed @js-on", async ({ page }) => {
+    const account = someone("Quillfeather");
+    await visit(page, "/signup");
+    await page.getByLabel("Your name").fill(account.name);
+    await page.getByLabel("Organisation").fill(account.organisation);
+    const password = page.getByLabel("Password");
+    const said = page.getByRole("status");
+    await password.fill("short");
+    await expect(said).toBeEmpty();
+    for (const [typed, sentence] of [
+      ["constitutional", "a word by itself is tried early"],
+      ["sevgeyq9v7kor", "it is on the lists of stolen passwords that are tried first"],
+      ["quillfeather2", "it is made of your own name, address or organisation"],
+    ] as const) {
+      await password.fill(typed);
+      await expect(said).toHaveText(new RegExp(`can be guessed too easily: ${sentence}`));
+    }
+    await password.fill(account.password);
+    await expect(said).toHaveText("The password is hard to guess.");
+    await password.fill("");
+    await expect(said).toBeEmpty();
   });
 
   test("makes an account that can sign in", async ({ page }) => {

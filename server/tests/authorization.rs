@@ -4,13 +4,16 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use common::{Browser, PASSWORD, Tenant, TestServer, uid};
 use kubewise_app::App;
 use kubewise_backend::permission::ManageClusters;
 use kubewise_contract::{ClusterName, Permission, Role};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// What a caller must be.
@@ -48,6 +51,12 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
             Nothing("makes the account"),
             Form,
             json!({"name": "", "email": "", "organisation": "", "password": ""}),
+        ),
+        (
+            "/api/password_strength",
+            Nothing("for who makes an account or has a link"),
+            Json,
+            json!({"password": PASSWORD, "about": ""}),
         ),
         ("/api/log_in", Nothing("makes the session"), Form, json!({"email": "", "password": ""})),
         ("/api/log_out", Nothing("ends the session, if any"), Form, json!({})),
@@ -295,22 +304,85 @@ async fn every_page_answers_as_the_table_of_roles_says() {
     }
 }
 
+/// Methods that may change something (RFC 9110 §9.2.1).
+const UNSAFE: [Method; 4] = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
 #[tokio::test]
 async fn what_changes_something_must_come_from_our_own_pages() {
     let server = TestServer::start().await;
     let t = server.tenant("acme").await;
     let mut browser = server.browser();
-    let response = browser.post("/api/log_in", &[("email", &t.email), ("password", PASSWORD)]).await;
-    assert_eq!(response.status(), StatusCode::FOUND);
-    let mut tried = 0;
-    for (path, _) in leptos::server_fn::axum::server_fn_paths() {
-        for origin in [None, Some("https://evil.example"), Some("null"), Some(""), Some("http://127.0.0.1:1")] {
-            let response = browser.post_from(path, &[], origin, "application/json").await;
-            assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path} from {origin:?}");
-            tried += 1;
+    browser.sign_in(&t.email, PASSWORD).await;
+    let cookie = browser.cookie.clone().unwrap();
+    let ask = async |method: &Method, path: &str, origin: Option<&str>| {
+        let mut request = browser.client.request(method.clone(), format!("{}{path}", server.url));
+        request = request.header("cookie", &cookie).header("accept", "application/json");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    let functions: Vec<String> = leptos::server_fn::axum::server_fn_paths()
+        .map(|(path, method)| {
+            assert_eq!(method, Method::POST, "{path} changes nothing if it can be opened by a link");
+            path.to_owned()
+        })
+        .collect();
+    assert!(functions.len() >= 30, "the server functions are seen");
+    let pages =
+        leptos_axum::generate_route_list(App).into_iter().map(|route| route.path().replace(['{', '}', '*'], ""));
+    let others = ["/o/acme/events", "/nowhere"].map(str::to_owned);
+    let foreign = format!("{}.evil.example", server.url);
+    for path in functions.iter().cloned().chain(pages).chain(others) {
+        for method in &UNSAFE {
+            for origin in
+                [None, Some("https://evil.example"), Some("null"), Some(""), Some("http://127.0.0.1:1"), Some(&foreign)]
+            {
+                assert_eq!(ask(method, &path, origin).await, 403, "{method} {path} from {origin:?}");
+            }
         }
     }
-    assert!(tried >= 100, "the server functions are seen");
+    for path in &functions {
+        assert_eq!(ask(&Method::GET, path, Some(&server.url)).await, 405, "{path} by a link");
+    }
+    assert_eq!(browser.get("/account").await.status(), StatusCode::OK, "nothing was done, not even signing out");
+}
+
+/// The routes that are not the framework's are read from the source: a new one that may change something needs a case.
+#[tokio::test]
+async fn the_only_other_route_that_changes_something_is_that_of_agents() {
+    fn sources(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.extend(text.lines().filter(|line| makes_a_route(line)).map(|line| line.trim().to_owned()));
+            }
+        }
+    }
+    fn makes_a_route(line: &str) -> bool {
+        ["post(", "put(", "patch(", "delete(", "any(", "on(", "post_service(", "any_service("].iter().any(|call| {
+            line.match_indices(call).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let is_method = matches!(*call, "any(" | "on(") && before == Some('.');
+                !is_method && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            })
+        })
+    }
+    let mut found = Vec::new();
+    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("post(ingest::sync)"), "{found:#?}");
+
+    // No browser keeps what an agent proves itself with, so no page of others can make one send it.
+    let server = TestServer::start().await;
+    let t = server.tenant("acme").await;
+    let mut browser = server.browser();
+    browser.sign_in(&t.email, PASSWORD).await;
+    let response = browser.post_from(kubewise_protocol::SYNC_PATH, &[], Some("https://evil.example"), "*/*").await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Signing up, in and out, and who is looking.
 
-use kubewise_contract::{UiError, Viewer};
+use kubewise_contract::{Strength, UiError, Viewer};
 use leptos::prelude::*;
 
 use super::{Frame, read::Read};
@@ -65,6 +65,23 @@ pub(crate) async fn sign_up(
         begin_session(signed_up.user, false).await?;
         leptos_axum::redirect(&org_href(signed_up.slug.as_str(), "/"));
         Ok(())
+    })
+    .await
+}
+
+/// How hard a password is to guess that somebody is choosing. `about`: what else they wrote. Changes and keeps nothing.
+#[server(name = GetPasswordStrength, prefix = "/api", endpoint = "password_strength", protocol = Read)]
+pub(crate) async fn password_strength(password: String, about: String) -> Result<Strength, UiError> {
+    use kubewise_backend::Web;
+
+    use crate::server::{Refusal, answer, who};
+    answer(async {
+        let actor = match who().await {
+            Ok((_, actor)) => Some(actor),
+            Err(Refusal::Said(UiError::SignedOut)) => None,
+            Err(refusal) => return Err(refusal),
+        };
+        Ok(expect_context::<Web>().strength(actor.as_ref(), &password.into(), &about).await?)
     })
     .await
 }

@@ -9,7 +9,7 @@ mod install;
 mod inventory;
 mod read;
 
-pub(crate) use account::{CreateAccount, LogIn, frame, home};
+pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use answers::{At, Frame, InstallStatus, Listing};
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,

@@ -1,6 +1,6 @@
 //! `/reset`: somebody forgot their password. Shortest way: their address, the link in the mail, the new password.
 
-use kubewise_contract::{Field, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS};
+use kubewise_contract::Field;
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::outside::Outside;
 use crate::{
     api::{RequestReset, ResetPassword},
-    parts::{FormError, Icon, Submit, TextField},
+    parts::{FormError, Icon, NewPassword, Submit, TextField},
 };
 
 /// Asking for the link, and what the link leads to.
@@ -74,9 +74,7 @@ fn choose(token: String, action: ServerAction<ResetPassword>) -> AnyView {
                 <div class="form">
                     <FormError trouble/>
                     <input type="hidden" name="token" value=token/>
-                    <TextField name="password" label="New password".into_any() field=Field::Password trouble
-                        kind="password" autocomplete="new-password" min=PASSWORD_MIN_CHARS max=PASSWORD_MAX_CHARS focus=true
-                        hint="At least 10 characters. A few words that have nothing to do with each other make a good one."/>
+                    <NewPassword label="New password" trouble focus=true/>
                     <Submit pending=action.pending()>"Use this password"</Submit>
                 </div>
             </ActionForm>
@@ -84,5 +82,3 @@ fn choose(token: String, action: ServerAction<ResetPassword>) -> AnyView {
     }
     .into_any()
 }
-
-const _: () = assert!(PASSWORD_MIN_CHARS == 10, "the hint under the password says 10");

@@ -1,13 +1,13 @@
 //! `/signup`: somebody decided to try Kubewise. Shortest way: four fields, then their organisation.
 
-use kubewise_contract::{Field, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PersonName};
+use kubewise_contract::{Field, OrganisationName, PersonName};
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
 
 use super::outside::Outside;
 use crate::{
     api::CreateAccount,
-    parts::{FormError, Submit, TextField},
+    parts::{FormError, NewPassword, Submit, TextField},
 };
 
 /// Making an account.
@@ -31,9 +31,7 @@ pub(crate) fn SignUp() -> impl IntoView {
                                 kind="email" autocomplete="email" max=254/>
                             <TextField name="organisation" label="Organisation".into_any() field=Field::Organisation trouble
                                 autocomplete="organization" max=OrganisationName::MAX/>
-                            <TextField name="password" label="Password".into_any() field=Field::Password trouble
-                                kind="password" autocomplete="new-password" min=PASSWORD_MIN_CHARS max=PASSWORD_MAX_CHARS
-                                hint="At least 10 characters. A few words that have nothing to do with each other make a good one."/>
+                            <NewPassword label="Password" trouble/>
                             <Submit pending=action.pending()>"Create account"</Submit>
                         </div>
                     </ActionForm>
@@ -43,5 +41,3 @@ pub(crate) fn SignUp() -> impl IntoView {
         </Outside>
     }
 }
-
-const _: () = assert!(PASSWORD_MIN_CHARS == 10, "the hint under the password says 10");

@@ -2,7 +2,7 @@
 
 use kubewise_contract::{
     EmailAddress, Field, FieldError, OrgId, OrgSlug, OrganisationName, OrganisationRef, PersonName, Problem, Role,
-    UserId, Viewer,
+    Strength, UserId, Viewer,
 };
 use secrecy::SecretString;
 
@@ -10,7 +10,6 @@ use crate::{
     Actor, Error, Visitor, Web,
     attempts::{self, Counter},
     database,
-    error::is_taken,
     mail::{self, Mail},
     password::PasswordPolicy,
 };
@@ -58,15 +57,16 @@ impl Web {
     /// The same without asking whether strangers are let in: for whoever runs the installation.
     pub(crate) async fn create_account(&self, request: SignUp) -> Result<SignedUp, Error> {
         let about = [request.name.as_str(), request.email.as_str(), request.organisation.as_str(), "kubewise"];
-        PasswordPolicy::check(&request.password, &about)?;
+        self.passwords.check(&request.password, &about).await?;
         let hash = self.passwords.hash(&self.world, &request.password).await?;
         let now = self.world.now();
         let user = UserId(self.world.uuid());
         let org = OrgId(self.world.uuid());
         let mut tx = database::begin(&self.pool, Some(org), Some(user)).await?;
-        sqlx::query!(
+        // Not by an error of PostgreSQL's: its log would hold the address.
+        let inserted = sqlx::query!(
             "INSERT INTO users (id, name, email, email_canonical, password_hash, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_canonical) DO NOTHING",
             user.0,
             request.name.as_str(),
             request.email.as_str(),
@@ -75,14 +75,11 @@ impl Web {
             now,
         )
         .execute(&mut *tx)
-        .await
-        .map_err(|e| {
-            if is_taken(&e, "users_email_canonical_key") {
-                FieldError { field: Field::Email, problem: Problem::Taken }.into()
-            } else {
-                Error::from(e)
-            }
-        })?;
+        .await?
+        .rows_affected();
+        if inserted == 0 {
+            return Err(FieldError { field: Field::Email, problem: Problem::Taken }.into());
+        }
         let wanted = OrgSlug::from_name(request.organisation.as_str());
         let mut slug = wanted.clone();
         // Other organisations are invisible here, so a taken address shows only as a conflict. A random ending settles
@@ -120,6 +117,17 @@ impl Web {
         mail::enqueue(&mut tx, &Mail::VerifyAddress { user }).await?;
         tx.commit().await?;
         Ok(SignedUp { user, slug })
+    }
+
+    /// How hard a password is to guess that somebody is choosing. `about`: what they wrote of themselves.
+    pub async fn strength(
+        &self,
+        actor: Option<&Actor>,
+        password: &SecretString,
+        about: &str,
+    ) -> Result<Strength, Error> {
+        let (name, email) = actor.map_or(("", ""), |actor| (&actor.name, &actor.email));
+        self.passwords.strength(password, &[name, email, "kubewise", about]).await
     }
 
     /// Refuses a network that had many accounts made already.

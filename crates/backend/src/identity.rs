@@ -12,7 +12,6 @@ use crate::{
     error::is_taken,
     links::{self, Purpose},
     mail::{self, Mail},
-    password::PasswordPolicy,
     session,
     world::timestamp,
 };
@@ -88,8 +87,11 @@ impl Web {
         let before = sqlx::query!("SELECT name, email FROM users WHERE id = $1 FOR UPDATE", link.user.0)
             .fetch_one(&mut *tx)
             .await?;
-        sqlx::query!(
-            "UPDATE users SET email = $2, email_canonical = $3, email_verified_at = $4 WHERE id = $1",
+        let taken = || Error::from(FieldError { field: Field::Email, problem: Problem::Taken });
+        // Looked for first: what PostgreSQL logs of an error holds the address. Only two at once come to that.
+        let changed = sqlx::query!(
+            "UPDATE users SET email = $2, email_canonical = $3, email_verified_at = $4
+             WHERE id = $1 AND NOT EXISTS (SELECT FROM users other WHERE other.email_canonical = $3 AND other.id <> $1)",
             link.user.0,
             email.as_str(),
             email.canonical(),
@@ -97,13 +99,11 @@ impl Web {
         )
         .execute(&mut *tx)
         .await
-        .map_err(|e| {
-            if is_taken(&e, "users_email_canonical_key") {
-                FieldError { field: Field::Email, problem: Problem::Taken }.into()
-            } else {
-                Error::from(e)
-            }
-        })?;
+        .map_err(|e| if is_taken(&e, "users_email_canonical_key") { taken() } else { Error::from(e) })?
+        .rows_affected();
+        if changed == 0 {
+            return Err(taken());
+        }
         // What was sent to the address before opens nothing any more.
         links::forget(&mut tx, link.user, Purpose::VerifyAddress).await?;
         links::forget(&mut tx, link.user, Purpose::ResetPassword).await?;
@@ -137,7 +137,7 @@ impl Web {
         // Hashing takes long: nothing is held meanwhile.
         tx.commit().await?;
         // A link is not used up by a password that is refused.
-        PasswordPolicy::check(password, &[&person.name, &person.email, "kubewise"])?;
+        self.passwords.check(password, &[&person.name, &person.email, "kubewise"]).await?;
         let hash = self.passwords.hash(&self.world, password).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         if !links::use_up(&mut tx, token, link.user, Purpose::ResetPassword).await? {
@@ -170,7 +170,7 @@ impl Web {
         password: &SecretString,
     ) -> Result<(), Error> {
         self.prove(actor, before).await?;
-        PasswordPolicy::check(password, &[&actor.name, &actor.email, "kubewise"])?;
+        self.passwords.check(password, &[&actor.name, &actor.email, "kubewise"]).await?;
         let hash = self.passwords.hash(&self.world, password).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", actor.user.0, hash).execute(&mut *tx).await?;

@@ -13,6 +13,7 @@ mod browsers;
 mod clusters;
 pub mod database;
 mod error;
+mod hashing;
 mod identity;
 pub mod ingest;
 mod inventory;
@@ -22,6 +23,7 @@ mod live;
 mod mail;
 mod password;
 pub mod session;
+mod strength;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

@@ -1,69 +1,69 @@
-//! Passwords: argon2id, in a thread that may block, never more at once than memory allows.
+//! Passwords: argon2id, never more at once than memory allows.
 
 use std::sync::Arc;
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use kubewise_contract::{Field, FieldError, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, Problem};
+use kubewise_contract::{Field, FieldError, Strength};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Error, World};
+use crate::{Error, World, hashing::Hashing, strength};
 
 /// OWASP Password Storage Cheat Sheet, argon2id: 19 MiB, 2 passes, 1 lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// How many hashes may be computed at once, and by it how much memory hashing takes.
+/// A judgement takes some milliseconds; of a text that is made for it, half a second.
+const JUDGED_AT_ONCE: usize = 2;
+
+/// How passwords are hashed and judged.
 #[derive(Clone)]
 pub struct PasswordPolicy {
-    permits: Arc<Semaphore>,
+    hashing: Hashing,
+    /// How many passwords may be judged at once.
+    judging: Arc<Semaphore>,
     /// The hash of a password that nobody has: verified when there is no such account, so that it takes as long.
     dummy: Arc<str>,
 }
 
 impl PasswordPolicy {
-    /// At most `at_once` hashes at a time; each takes 19 MiB while it is computed.
+    /// At most `at_once` hashes at a time, which take 19 MiB each.
     pub fn new(world: &World, at_once: usize) -> Result<Self, Error> {
         let nobody = hex::encode(world.random::<16>());
-        let dummy = compute(&nobody, &world.random())?;
-        Ok(Self { permits: Arc::new(Semaphore::new(at_once)), dummy: dummy.into() })
+        let dummy = compute(&mut Vec::new(), nobody.as_bytes(), &world.random())?;
+        Ok(Self {
+            hashing: Hashing::start(at_once)?,
+            judging: Arc::new(Semaphore::new(JUDGED_AT_ONCE)),
+            dummy: dummy.into(),
+        })
     }
 
-    /// Checks length and strength. `about` is what an attacker would try first: name, address, organisation.
-    pub fn check(password: &SecretString, about: &[&str]) -> Result<(), FieldError> {
-        let refuse = |problem| Err(FieldError { field: Field::Password, problem });
-        let password = normalised(password);
-        let text = password.expose_secret();
-        let chars = text.chars().count();
-        if chars == 0 {
-            return refuse(Problem::Missing);
+    /// Refuses what is too short or easy to guess. `about` is what an attacker would try first: name, address,
+    /// organisation.
+    pub(crate) async fn check(&self, password: &SecretString, about: &[&str]) -> Result<(), Error> {
+        let permit = Arc::clone(&self.judging).acquire_owned().await.map_err(broken)?;
+        match judge(permit, password, about).await?.problem {
+            None => Ok(()),
+            Some(problem) => Err(FieldError { field: Field::Password, problem }.into()),
         }
-        if chars < PASSWORD_MIN_CHARS {
-            return refuse(Problem::TooShort { min: PASSWORD_MIN_CHARS });
-        }
-        if chars > PASSWORD_MAX_CHARS {
-            return refuse(Problem::TooLong { max: PASSWORD_MAX_CHARS });
-        }
-        // Score 3 of 4: more than 10^8 guesses. Only the beginning is judged: the estimate takes quadratic time.
-        let judged: String = text.chars().take(72).collect();
-        let words: Vec<&str> =
-            about.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|w| w.len() > 2).collect();
-        if zxcvbn::zxcvbn(&judged, &words).score() < zxcvbn::Score::Three {
-            return refuse(Problem::TooWeak);
-        }
-        Ok(())
+    }
+
+    /// How hard a password is to guess, and why it would be refused. Not answered while too many others ask.
+    pub(crate) async fn strength(&self, password: &SecretString, about: &[&str]) -> Result<Strength, Error> {
+        let permit = Arc::clone(&self.judging).try_acquire_owned().map_err(|_| Error::TooMany { seconds: 1 })?;
+        judge(permit, password, about).await
     }
 
     /// The hash to store, as a PHC string.
     pub(crate) async fn hash(&self, world: &World, password: &SecretString) -> Result<String, Error> {
         let salt = world.random();
         let password = normalised(password);
-        self.blocking(move || compute(password.expose_secret(), &salt)).await?
+        self.hashing.run(move |memory| compute(memory, password.expose_secret().as_bytes(), &salt)).await?
     }
 
     /// True when the password is the one that was hashed. Takes as long without a hash as with one.
@@ -71,12 +71,8 @@ impl PasswordPolicy {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.to_string());
         let password = normalised(password);
-        let matches = self
-            .blocking(move || {
-                let parsed = PasswordHash::new(&hash).map_err(|e| Error::Internal(format!("stored hash: {e}")))?;
-                Ok::<_, Error>(hasher()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
-            })
-            .await??;
+        let matches =
+            self.hashing.run(move |memory| is_of(memory, password.expose_secret().as_bytes(), &hash)).await??;
         Ok(known && matches)
     }
 
@@ -89,17 +85,17 @@ impl PasswordPolicy {
             || of("m") < Some(MEMORY_KIB)
             || of("t") < Some(PASSES)
     }
+}
 
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|e| Error::Internal(e.to_string()))?;
-        tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(permit);
-            result
-        })
-        .await
-        .map_err(|e| Error::Internal(format!("hashing: {e}")))
-    }
+async fn judge(permit: OwnedSemaphorePermit, password: &SecretString, about: &[&str]) -> Result<Strength, Error> {
+    let password = normalised(password);
+    let about: Vec<String> = about.iter().map(|text| (*text).to_owned()).collect();
+    let judged = tokio::task::spawn_blocking(move || {
+        let strength = strength::of(password.expose_secret(), &about.iter().map(String::as_str).collect::<Vec<_>>());
+        drop(permit);
+        strength
+    });
+    judged.await.map_err(broken)
 }
 
 /// The same letters typed at another keyboard may be other characters: NIST SP 800-63B §3.1.1.2 has them made the same.
@@ -107,36 +103,57 @@ fn normalised(password: &SecretString) -> SecretString {
     password.expose_secret().nfkc().collect::<String>().into()
 }
 
-fn hasher() -> Result<Argon2<'static>, Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| Error::Internal(e.to_string()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn compute(memory: &mut Vec<Block>, password: &[u8], salt: &[u8; 16]) -> Result<String, Error> {
+    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(broken)?;
+    let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
+    fill(memory, &Argon2::new(algorithm, version, params.clone()), password, salt, &mut hash)?;
+    let stored = PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: ParamsString::try_from(&params).map_err(broken)?,
+        salt: Some(Salt::new(salt).map_err(broken)?),
+        hash: Some(Output::new(&hash).map_err(broken)?),
+    };
+    Ok(stored.to_string())
 }
 
-fn compute(password: &str, salt: &[u8; 16]) -> Result<String, Error> {
-    let hash = hasher()?
-        .hash_password_with_salt(password.as_bytes(), salt)
-        .map_err(|e| Error::Internal(format!("hashing: {e}")))?;
-    Ok(hash.to_string())
+/// Whether this is the password that was hashed, with the parameters of then.
+fn is_of(memory: &mut Vec<Block>, password: &[u8], hash: &str) -> Result<bool, Error> {
+    let stored = PasswordHash::new(hash).map_err(broken)?;
+    let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else { return Err(broken("it is not whole")) };
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(broken)?;
+    let version = stored.version.map(Version::try_from).transpose().map_err(broken)?.unwrap_or_default();
+    let params = Params::try_from(&stored).map_err(broken)?;
+    let mut hash = vec![0; expected.len()];
+    fill(memory, &Argon2::new(algorithm, version, params), password, &salt, &mut hash)?;
+    // In constant time.
+    Ok(Output::new(&hash).map_err(broken)? == expected)
+}
+
+/// Hashes in memory that is kept for the next one: 19 MiB that are asked for and given back with each hash stay with
+/// the allocator, several times over.
+fn fill(
+    memory: &mut Vec<Block>,
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    hash: &mut [u8],
+) -> Result<(), Error> {
+    let blocks = argon2.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    argon2.hash_password_into_with_memory(password, salt, hash, &mut memory[..blocks]).map_err(broken)
+}
+
+fn broken(cause: impl std::fmt::Display) -> Error {
+    Error::Internal(format!("hashing: {cause}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn problem(password: &str) -> Option<Problem> {
-        PasswordPolicy::check(&password.to_owned().into(), &["Maya Duran", "maya@example.com"]).err().map(|e| e.problem)
-    }
-
-    #[test]
-    fn weak_passwords_are_refused_with_the_reason() {
-        assert_eq!(problem(""), Some(Problem::Missing));
-        assert_eq!(problem("short"), Some(Problem::TooShort { min: PASSWORD_MIN_CHARS }));
-        assert_eq!(problem("password123456"), Some(Problem::TooWeak));
-        assert_eq!(problem("duranduran"), Some(Problem::TooWeak));
-        assert_eq!(problem(&"a".repeat(257)), Some(Problem::TooLong { max: PASSWORD_MAX_CHARS }));
-        assert_eq!(problem("correct horse battery staple"), None);
-        assert_eq!(problem("ὀρθὸς ἵππος μπαταρία"), None);
-    }
 
     #[tokio::test]
     async fn only_the_password_that_was_hashed_matches() {

@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Weakness;
+
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "error", content = "detail")]
@@ -150,8 +152,8 @@ pub enum Problem {
     NotAnAddress,
     /// Not a name that can be used on a command line.
     NotAName,
-    /// Can be guessed too fast.
-    TooWeak,
+    /// Can be guessed too fast, and why.
+    TooWeak(Weakness),
     /// Somebody has it already.
     Taken,
     /// Not the one that is known.
@@ -173,9 +175,10 @@ impl fmt::Display for Problem {
             Self::NotAName => f.write_str(
                 "may hold lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit.",
             ),
-            Self::TooWeak => {
-                f.write_str("can be guessed too easily. Add words that have nothing to do with each other.")
-            }
+            Self::TooWeak(weakness) => write!(
+                f,
+                "can be guessed too easily: {weakness}. Take a few words that have nothing to do with each other."
+            ),
             Self::Taken => f.write_str("is already in use."),
             Self::Wrong => f.write_str("is not right."),
             Self::DoesNotMatch => f.write_str("does not match."),

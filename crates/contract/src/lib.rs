@@ -11,6 +11,7 @@ mod input;
 mod inventory;
 mod page;
 mod role;
+mod strength;
 mod timestamp;
 
 pub use account::{Account, OrganisationRef, SessionRow, Viewer};
@@ -26,4 +27,5 @@ pub use inventory::{
 };
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
 pub use role::{Permission, Role};
+pub use strength::{Strength, Weakness};
 pub use timestamp::Timestamp;

@@ -1,12 +1,12 @@
 //! `/account/security`: the password.
 
-use kubewise_contract::{Field, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS};
+use kubewise_contract::{Field, PASSWORD_MAX_CHARS};
 use leptos::{form::ActionForm, prelude::*};
 
 use super::{done_note, use_done};
 use crate::{
     api::{ChangePassword, account},
-    parts::{FormError, Skeleton, Submit, TextField, failure},
+    parts::{FormError, NewPassword, Skeleton, Submit, TextField, failure},
 };
 
 /// Changing the password.
@@ -47,9 +47,7 @@ fn page(email: &str, action: ServerAction<ChangePassword>, done: Memo<String>) -
                             tabindex="-1" aria-hidden="true" readonly/>
                         <TextField name="current_password" label="The password you have".into_any() field=Field::CurrentPassword
                             trouble kind="password" autocomplete="current-password" max=PASSWORD_MAX_CHARS/>
-                        <TextField name="password" label="The password you want".into_any() field=Field::Password trouble
-                            kind="password" autocomplete="new-password" min=PASSWORD_MIN_CHARS max=PASSWORD_MAX_CHARS
-                            hint="At least 10 characters. A few words that have nothing to do with each other make a good one."/>
+                        <NewPassword label="The password you want" trouble/>
                         <div class="act"><Submit pending=action.pending() class="btn">"Change the password"</Submit></div>
                         <div class="hint">
                             "You have forgotten it? "<a class="link" href="/reset">"Choose a new one by mail"</a>
@@ -61,5 +59,3 @@ fn page(email: &str, action: ServerAction<ChangePassword>, done: Memo<String>) -
     }
     .into_any()
 }
-
-const _: () = assert!(PASSWORD_MIN_CHARS == 10, "the hint under the password says 10");
