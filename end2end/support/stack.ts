@@ -4,6 +4,7 @@ import path from "node:path";
 
 import { mailServer } from "./mail.ts";
 import { freePort, run, start, stop, until } from "./processes.ts";
+import { keep, mustNotBeLogged } from "./secrets.ts";
 
 /** What the tests know of the running system; handed to the workers in a variable. */
 export interface Stack {
@@ -45,6 +46,7 @@ export async function up(): Promise<() => Promise<void>> {
   const env = {
     KUBEWISE_SMTP_URL: mail.url,
     KUBEWISE_MAIL_FROM: "Kubewise <kubewise@northwind.example>",
+    KUBEWISE_LOG: "trace",
     KUBEWISE_DATA_DIR: path.join(folder, "data"),
     KUBEWISE_LISTEN: `127.0.0.1:${port}`,
     LEPTOS_SITE_ROOT: path.resolve(site),
@@ -55,6 +57,7 @@ export async function up(): Promise<() => Promise<void>> {
   const running: (() => Promise<void>)[] = [mail.stop, () => stop(server)];
   const down = async () => {
     for (const end of running.reverse()) await end();
+    if (process.env[VARIABLE]) mustNotBeLogged(folder);
     if (!process.env.KUBEWISE_E2E_KEEP) rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -81,6 +84,7 @@ export async function up(): Promise<() => Promise<void>> {
       ["admin", "create-cluster", "--organisation", made.organisation, "--name", "eu-prod"],
       env,
     );
+    keep(folder, person.name, person.email, person.password, added.token);
     const told: Stack = {
       url,
       folder,

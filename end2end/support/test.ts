@@ -1,6 +1,7 @@
 // The test function of all tests: any error or warning in a browser's console fails the test, whatever else it checks.
 import { type BrowserContext, type Page, expect, test as base } from "@playwright/test";
 
+import { keep } from "./secrets.ts";
 import { type Account, stack } from "./stack.ts";
 
 export { expect };
@@ -22,6 +23,7 @@ export const test = base.extend<Fixtures>({
       const told: string[] = [];
       watch(context, told);
       await use();
+      keep(stack().folder, ...(await context.cookies()).map((cookie) => cookie.value));
       const unexpected = told.filter((line) => {
         const status = /Failed to load resource: the server responded with a status of (\d+)/.exec(line)?.[1];
         return !(status && provoked.has(Number(status)));
@@ -65,13 +67,15 @@ export async function settled(page: Page) {
 export function someone(organisation: string): Account {
   const unique = Math.random().toString(36).slice(2, 10);
   const name = `${organisation} ${unique}`;
-  return {
+  const account = {
     name: "Jonas Pohl",
     email: `jonas-${unique}@example.com`,
     password: "harbour lemon quilt thunder",
     organisation: name,
     slug: name.toLowerCase().replaceAll(" ", "-"),
   };
+  keep(stack().folder, account.name, account.email, account.password);
+  return account;
 }
 
 /** Signs up through the page; ends at the organisation's overview. */
@@ -110,7 +114,9 @@ export async function addCluster(page: Page, account: Account, name: string) {
 export async function shownToken(page: Page): Promise<string> {
   const command = page.getByRole("group", { name: "Commands that store the token" });
   await expect(command).toContainText("token=kwc_");
-  return /token=(\S+)/.exec((await command.textContent())!)![1]!;
+  const token = /token=(\S+)/.exec((await command.textContent())!)![1]!;
+  keep(stack().folder, token);
+  return token;
 }
 
 /** The address of the resident's cluster. */

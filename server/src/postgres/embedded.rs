@@ -256,7 +256,8 @@ impl Instance {
         run(&mut make, "the socket's folder could not be made")?;
         let options = format!(
             "-c listen_addresses='' -c port={PORT} -c unix_socket_directories='{}' -c unix_socket_permissions=0700 \
-             -c max_connections=60 -c shared_buffers=128MB -c max_wal_size=1GB -c jit=off",
+             -c max_connections=60 -c shared_buffers=128MB -c max_wal_size=1GB -c jit=off \
+             -c log_error_verbosity=terse",
             self.sockets.display()
         );
         let mut command = self.program("pg_ctl");
