@@ -1,6 +1,7 @@
 //! `kubewise-server serve`: everything together, from start to stop.
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,7 +21,8 @@ use crate::{
     postgres::{self, Databases},
 };
 
-/// Password hashes computed at once: 19 MiB each.
+/// Most password hashes computed at once, 19 MiB each; fewer where there are fewer processors, which more would not make
+/// faster.
 const HASHES_AT_ONCE: usize = 4;
 /// Connections of each part.
 const WEB_CONNECTIONS: u32 = 16;
@@ -31,7 +33,8 @@ const JOB_DRAIN: Duration = Duration::from_secs(20);
 
 /// The part that serves people.
 pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web> {
-    let passwords = PasswordPolicy::new(world, HASHES_AT_ONCE)?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let passwords = PasswordPolicy::new(world, processors.min(HASHES_AT_ONCE))?;
     Ok(Web::new(databases.pool(Part::Web, WEB_CONNECTIONS)?, world.clone(), passwords, config.signup_open))
 }
 

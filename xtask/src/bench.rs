@@ -6,8 +6,12 @@ mod embedded;
 mod idle;
 mod ingest;
 mod load;
+mod login_load;
+mod login_timing;
+mod mann_whitney;
 mod memory;
 mod pages;
+mod people;
 mod steady;
 mod wasm;
 
@@ -38,6 +42,10 @@ enum Bench {
     Pages,
     /// 3,500 clusters that live
     Steady,
+    /// Whether answers tell by their time which addresses have an account
+    LoginTiming,
+    /// 200 sign-ins at once
+    LoginLoad,
 }
 
 /// Arguments of `cargo xtask bench`.
@@ -66,6 +74,8 @@ pub(crate) fn run(project: &Project, args: &BenchArgs) -> Result<ExitCode> {
             Bench::Agent => agent::run(project)?,
             Bench::Pages => pages::run(project, args.fresh)?,
             Bench::Steady => steady::run(project)?,
+            Bench::LoginTiming => login_timing::run(project)?,
+            Bench::LoginLoad => login_load::run(project)?,
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -77,7 +87,7 @@ struct Figure<'a> {
     bench: &'a str,
     value: f64,
     unit: &'static str,
-    /// Largest allowed value.
+    /// Largest allowed value; of a probability, the smallest.
     budget: f64,
     within: bool,
     /// What the figure was made from.
@@ -86,14 +96,31 @@ struct Figure<'a> {
 
 impl Figure<'_> {
     fn print(bench: &str, value: f64, unit: &'static str, budget: f64, details: serde_json::Value) -> Result<()> {
-        let value = (value * 1000.0).round() / 1000.0;
-        let figure = Figure { bench, value, unit, budget, within: value <= budget, details };
-        println!("{}", serde_json::to_string(&figure)?);
+        Figure { bench, value, unit, budget, within: value <= budget, details }.show()
+    }
+
+    /// How probable it is that something makes no difference: within, when that cannot be ruled out.
+    fn print_probability(bench: &str, value: f64, budget: f64, details: serde_json::Value) -> Result<()> {
+        Figure { bench, value, unit: "p", budget, within: value > budget, details }.show()
+    }
+
+    fn show(mut self) -> Result<()> {
+        self.value = (self.value * 1000.0).round() / 1000.0;
+        println!("{}", serde_json::to_string(&self)?);
         Ok(())
     }
 }
 
 /// A server with a database of its own.
 fn start_server<'a>(project: &'a Project, data: &'a DataDir) -> Result<Server<'a>> {
-    Server::start(ServerSettings { project, profile: Profile::Release, data: data.path(), port: free_port()? })
+    Server::start(settings(project, data)?)
+}
+
+/// The same, for requests that come from many places.
+fn start_server_behind_proxy<'a>(project: &'a Project, data: &'a DataDir) -> Result<Server<'a>> {
+    Server::start_behind_proxy(settings(project, data)?)
+}
+
+fn settings<'a>(project: &'a Project, data: &'a DataDir) -> Result<ServerSettings<'a>> {
+    Ok(ServerSettings { project, profile: Profile::Release, data: data.path(), port: free_port()? })
 }

@@ -75,6 +75,17 @@ pub(crate) fn random_password() -> Result<String> {
     Ok([&characters[..5], &characters[5..10], &characters[10..15], &characters[15..]].join("-"))
 }
 
+/// Puts things into a random order.
+pub(crate) fn shuffle<T>(things: &mut [T]) -> Result<()> {
+    for last in (1..things.len()).rev() {
+        let bytes = random(8)?.try_into().unwrap_or_default();
+        // 64 bits for a few hundred things: no order is preferred that anybody could see.
+        let below = u64::try_from(last)? + 1;
+        things.swap(last, usize::try_from(u64::from_le_bytes(bytes) % below)?);
+    }
+    Ok(())
+}
+
 fn random(bytes: usize) -> Result<Vec<u8>> {
     let mut buffer = vec![0; bytes];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut buffer)).context("/dev/urandom")?;

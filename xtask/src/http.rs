@@ -46,6 +46,13 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
+
+    /// A cookie that is set, as it is sent back: `name=value`.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let set = self.headers.iter().filter(|(header, _)| header == "set-cookie");
+        let mut pairs = set.filter_map(|(_, value)| value.split(';').next());
+        pairs.find(|pair| pair.split_once('=').is_some_and(|(of, _)| of == name))
+    }
 }
 
 impl Connection {

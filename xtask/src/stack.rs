@@ -70,8 +70,20 @@ pub(crate) struct Server<'a> {
 impl<'a> Server<'a> {
     /// Starts it and waits until it answers.
     pub(crate) fn start(settings: ServerSettings<'a>) -> Result<Self> {
+        let command = settings.command();
+        Self::run(settings, command)
+    }
+
+    /// The same, as if a proxy stood in front: where a request comes from is what `X-Forwarded-For` says.
+    pub(crate) fn start_behind_proxy(settings: ServerSettings<'a>) -> Result<Self> {
+        let mut command = settings.command();
+        command.env("KUBEWISE_BEHIND_PROXY", "true");
+        Self::run(settings, command)
+    }
+
+    fn run(settings: ServerSettings<'a>, mut command: Command) -> Result<Self> {
         let log = settings.data.join("logs/server.log");
-        let daemon = Daemon::spawn("the server", settings.command().arg("serve"), &log)?;
+        let daemon = Daemon::spawn("the server", command.arg("serve"), &log)?;
         let mut server = Self { settings, daemon };
         server.daemon.healthy(server.settings.address(), "/healthz", SERVER_START)?;
         Ok(server)
