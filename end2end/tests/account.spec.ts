@@ -87,6 +87,8 @@ test.describe("signing up", () => {
     await page.getByLabel("Your name").fill(account.name);
     await page.getByLabel("E-mail address").fill(account.email);
     await page.getByLabel("Organisation").fill(account.organisation);
+    await expect(page.getByLabel("Password")).toHaveAttribute("type", "password");
+    await expect(page.getByLabel("Password")).toHaveAttribute("autocomplete", "new-password");
     await page.getByLabel("Password").fill(account.password);
     await page.getByRole("button", { name: "Create account" }).click();
     await expect(page.getByLabel("Password")).toHaveAccessibleDescription(

@@ -21,6 +21,14 @@ async fn signed_in(browser: &Browser) -> bool {
 }
 
 #[tokio::test]
+async fn a_new_installation_has_no_account() {
+    let server = TestServer::start().await;
+    let accounts: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&server.database.superuser()).await.unwrap();
+    assert_eq!(accounts, 0);
+}
+
+#[tokio::test]
 async fn a_person_signs_up_out_and_in() {
     let server = TestServer::start().await;
     let mut browser = server.browser();

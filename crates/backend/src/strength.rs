@@ -91,6 +91,14 @@ mod tests {
     }
 
     #[test]
+    fn long_passwords_are_taken() {
+        let long: String =
+            "harbour lemon quilt thunder violet anchor drums quietly ".repeat(5).chars().take(256).collect();
+        assert_eq!(long.len(), PASSWORD_MAX_CHARS);
+        assert_eq!(problem(&long), None);
+    }
+
+    #[test]
     fn what_was_stolen_from_many_is_refused_however_strong_it_looks() {
         // Long enough, and strong as far as an estimate can tell.
         for password in ["sevgeyq9v7kor", "SevGeyq9V7Kor", "constance626boilard1987"] {
