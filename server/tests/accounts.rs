@@ -11,6 +11,7 @@ use std::sync::{
 use common::{Browser, PASSWORD, TestServer};
 use kubewise_backend::World;
 use reqwest::StatusCode;
+use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 const SIGN_UP: [(&str, &str); 4] =
@@ -96,6 +97,37 @@ async fn bad_input_is_told_by_field_and_a_taken_address_too() {
         let text = response.text().await.unwrap();
         assert!(text.contains(expected), "{value:?}: {text}");
     }
+}
+
+#[tokio::test]
+async fn who_chooses_a_password_is_told_what_makes_it_weak() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    let ask = async |browser: &Browser, password: &str, about: &str| -> String {
+        let request =
+            browser.client.post(format!("{}/api/password_strength", server.url)).header("origin", &server.url);
+        let request = request.header("cookie", browser.cookie.as_deref().unwrap_or_default());
+        let response = request.json(&json!({"password": password, "about": about})).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{password}");
+        response.text().await.unwrap()
+    };
+    let name = "quillfeather2";
+    for (password, about, expected) in [
+        ("", "", r#"{"score":0,"problem":"missing"}"#),
+        ("short", "", r#"{"score":0,"problem":{"too_short":{"min":10}}}"#),
+        (&"x".repeat(60_000), "", r#"{"score":0,"problem":{"too_long":{"max":256}}}"#),
+        ("sevgeyq9v7kor", "", r#"{"score":0,"problem":{"too_weak":"breached"}}"#),
+        (name, "Zenobia Quillfeather", r#"{"score":1,"problem":{"too_weak":"personal"}}"#),
+        (PASSWORD, &"many words ".repeat(4000), r#"{"score":4,"problem":null}"#),
+    ] {
+        assert_eq!(ask(&browser, password, about).await, expected, "{password}");
+    }
+    assert!(ask(&browser, name, "").await.ends_with(r#""problem":null}"#));
+    // Who is signed in is known.
+    let mut form = SIGN_UP;
+    form[0].1 = "Zenobia Quillfeather";
+    browser.post("/api/sign_up", &form).await;
+    assert!(ask(&browser, name, "").await.contains("personal"));
 }
 
 #[tokio::test]
