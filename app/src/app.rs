@@ -9,8 +9,9 @@ use leptos_router::{
 };
 
 use crate::pages::{
-    AccountFrame, AddCluster, ClusterFrame, ClusterOverview, Clusters, Install, Landing, Login, NotFound,
-    OrganisationFrame, OrganisationOverview, Profile, Reset, Search, Security, Sessions, SignUp, Verify,
+    AccountFrame, AddCluster, Authenticator, ClusterFrame, ClusterOverview, Clusters, Codes, Confirm, Install, Landing,
+    Login, Mfa, NotFound, OrganisationFrame, OrganisationOverview, OrganisationSettings, Profile, Reset, Search,
+    Security, Sessions, SignUp, Verify,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -31,11 +32,15 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("") view=Landing ssr=SsrMode::Async/>
                 <Route path=path!("/signup") view=SignUp ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=Login ssr=SsrMode::Async/>
+                <Route path=path!("/mfa") view=Mfa ssr=SsrMode::Async/>
                 <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
                 <Route path=path!("/verify") view=Verify ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view=AccountFrame ssr=SsrMode::Async>
                     <Route path=path!("") view=Profile ssr=SsrMode::Async/>
                     <Route path=path!("/security") view=Security ssr=SsrMode::Async/>
+                    <Route path=path!("/security/authenticator") view=Authenticator ssr=SsrMode::Async/>
+                    <Route path=path!("/security/codes") view=Codes ssr=SsrMode::Async/>
+                    <Route path=path!("/confirm") view=Confirm ssr=SsrMode::Async/>
                     <Route path=path!("/sessions") view=Sessions ssr=SsrMode::Async/>
                 </ParentRoute>
                 <ParentRoute path=path!("/o/:org") view=OrganisationFrame ssr=SsrMode::Async>
@@ -44,6 +49,7 @@ pub fn App() -> impl IntoView {
                     <Route path=StaticSegment("/") view=OrganisationOverview ssr=SsrMode::Async/>
                     <Route path=path!("/clusters") view=Clusters ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/new") view=AddCluster ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view=OrganisationSettings ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=ResourcePage ssr=SsrMode::Async/>

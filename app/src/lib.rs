@@ -12,10 +12,11 @@ mod app;
 mod live;
 mod pages;
 mod parts;
+mod passkey;
 mod place;
 #[cfg(feature = "ssr")]
 mod server;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use server::{ClientAddress, ServerInfo, shell};
+pub use server::{ClientAddress, Refusal, ServerInfo, provider, shell, sign_in};

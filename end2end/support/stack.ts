@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import path from "node:path";
 
 import { mailServer } from "./mail.ts";
+import { issuer } from "./oidc.ts";
 import { freePort, run, start, stop, until } from "./processes.ts";
 import { keep, mustNotBeLogged } from "./secrets.ts";
 
@@ -41,20 +42,24 @@ export async function up(): Promise<() => Promise<void>> {
   const site = process.env.KUBEWISE_E2E_SITE;
   if (!site) throw new Error("KUBEWISE_E2E_SITE must name the folder with the built pages");
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  // A name: passkeys belong to names.
+  const url = `http://localhost:${port}`;
   const mail = await mailServer(path.join(folder, "mail"));
+  const oidc = await issuer(await freePort(), url);
   const env = {
+    ...oidc.env,
     KUBEWISE_SMTP_URL: mail.url,
     KUBEWISE_MAIL_FROM: "Kubewise <kubewise@northwind.example>",
     KUBEWISE_LOG: "trace",
     KUBEWISE_DATA_DIR: path.join(folder, "data"),
     KUBEWISE_LISTEN: `127.0.0.1:${port}`,
+    KUBEWISE_PUBLIC_URL: url,
     LEPTOS_SITE_ROOT: path.resolve(site),
   };
   mkdirSync(env.KUBEWISE_DATA_DIR, { mode: 0o755 });
 
   const server = start("kubewise-server", ["serve"], env, path.join(folder, "server.log"));
-  const running: (() => Promise<void>)[] = [mail.stop, () => stop(server)];
+  const running: (() => Promise<void>)[] = [mail.stop, oidc.stop, () => stop(server)];
   const down = async () => {
     for (const end of running.reverse()) await end();
     if (process.env[VARIABLE]) mustNotBeLogged(folder);

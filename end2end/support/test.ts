@@ -95,7 +95,7 @@ export async function signIn(page: Page, account: Account) {
   await visit(page, "/login");
   await page.getByLabel("E-mail address").fill(account.email);
   await page.getByLabel("Password").fill(account.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(`/o/${account.slug}/`);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
 }

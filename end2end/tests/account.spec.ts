@@ -15,7 +15,7 @@ test.describe("signing in", () => {
       await visit(page, "/login");
       await page.getByLabel("E-mail address").fill(email());
       await page.getByLabel("Password").fill(password);
-      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await expect(page.getByRole("alert").filter({ hasText: WRONG })).toBeVisible();
       await expect(page).toHaveURL(/\/login/);
     });
@@ -29,7 +29,7 @@ test.describe("signing in", () => {
     await expect(page.getByText("Sign in to see the page you asked for.")).toBeVisible();
     await page.getByLabel("E-mail address").fill(stack().resident.email);
     await page.getByLabel("Password").fill(stack().resident.password);
-    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await expect(page).toHaveURL(wanted);
     await expect(page.getByRole("heading", { name: "eu-prod" })).toBeVisible();
   });
@@ -39,7 +39,7 @@ test.describe("signing in", () => {
       await visit(page, `/login?next=${encodeURIComponent(foreign)}`);
       await page.getByLabel("E-mail address").fill(stack().resident.email);
       await page.getByLabel("Password").fill(stack().resident.password);
-      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await expect(page).toHaveURL(`/o/${stack().resident.slug}/`);
     });
   }

@@ -11,7 +11,7 @@ async function signInWith(page: Page, email: string, password: string) {
   await visit(page, "/login");
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 test("the address is confirmed by the link in the mail, once", async ({ page, provoked }) => {
@@ -124,7 +124,7 @@ test("a session that is not recognised is ended", async ({ page, browser }) => {
   await there.goto("/login");
   await there.getByLabel("E-mail address").fill(account.email);
   await there.getByLabel("Password").fill(account.password);
-  await there.getByRole("button", { name: "Sign in" }).click();
+  await there.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(there.getByRole("heading", { name: "Overview" })).toBeVisible();
 
   await visit(page, "/account/sessions");

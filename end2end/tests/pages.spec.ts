@@ -39,7 +39,11 @@ for (const [form, viewport] of [
         "/account",
         "/account?done=name",
         "/account/security",
+        "/account/security?needed=1",
+        "/account/security/codes",
+        "/account/confirm",
         "/account/sessions",
+        `${org}/settings`,
         `${org}/`,
         `${org}/clusters`,
         `${org}/clusters?q=none`,
@@ -103,7 +107,7 @@ test("nothing is wider than a phone", async ({ page }) => {
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
   const tabs = ["", "/applications", "/workloads", "/images", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", "/account", "/account/security", "/account/sessions", "/reset", `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
+  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/reset", `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
     await visit(page, path);
     const viewport = page.locator("html");
     const wide = await viewport.evaluate((html) => html.scrollWidth - html.clientWidth).catch(() => 0);

@@ -51,6 +51,29 @@ pub enum AdminCommand {
         #[arg(long)]
         name: String,
     },
+    /// Print the jobs, such as mails, that failed as often as they are tried, a line each.
+    DeadJobs,
+    /// Have them tried again.
+    RetryJobs {
+        /// One of them alone.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Invite somebody to make an account; prints the link for them.
+    Invite {
+        /// Their e-mail address, the only one that may use it.
+        #[arg(long)]
+        email: String,
+    },
+    /// Sign somebody out everywhere.
+    EndSessions {
+        /// Their e-mail address.
+        #[arg(long, required_unless_present = "all")]
+        email: Option<String>,
+        /// Everybody.
+        #[arg(long, conflicts_with = "email")]
+        all: bool,
+    },
     /// Limit how many objects an organisation's clusters may hold together.
     SetLimit {
         /// The organisation's address: what follows /o/.
@@ -68,7 +91,7 @@ pub async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     databases.migrate().await?;
     let world = World::system();
     let web = serve::web(config, &databases, &world)?;
-    let result = answer(&databases, &web, command).await;
+    let result = answer(config, &databases, &web, command).await;
     databases.close().await?;
     #[expect(clippy::print_stdout, reason = "the command's answer")]
     for line in result? {
@@ -77,7 +100,12 @@ pub async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     Ok(())
 }
 
-async fn answer(databases: &Databases, web: &Web, command: AdminCommand) -> Result<Vec<serde_json::Value>> {
+async fn answer(
+    config: &Config,
+    databases: &Databases,
+    web: &Web,
+    command: AdminCommand,
+) -> Result<Vec<serde_json::Value>> {
     let owner = databases.pool(Part::Owner, 1)?;
     let line = match command {
         AdminCommand::CreateUser { name, email, organisation } => {
@@ -112,6 +140,21 @@ async fn answer(databases: &Databases, web: &Web, command: AdminCommand) -> Resu
             let (_, user) = admin::find_organisation(&owner, &slug).await?;
             let report = web.admin_cluster_report(user, &slug, &ClusterName::parse(&name)?).await?;
             serde_json::to_value(report)?
+        }
+        AdminCommand::DeadJobs => {
+            let jobs = admin::dead_jobs(&owner).await?;
+            return Ok(jobs.iter().map(serde_json::to_value).collect::<Result<_, _>>()?);
+        }
+        AdminCommand::RetryJobs { id } => json!({ "retried": admin::retry_dead_jobs(&owner, id.as_deref()).await? }),
+        AdminCommand::Invite { email } => {
+            let email = EmailAddress::parse(&email)?;
+            let token = admin::invite(&owner, &World::system(), &email).await?;
+            let link = format!("{}/signup?invitation={}", config.public_url, token.expose_secret());
+            json!({ "email": email, "link": link })
+        }
+        AdminCommand::EndSessions { email, all: _ } => {
+            let email = email.as_deref().map(EmailAddress::parse).transpose()?;
+            json!({ "ended": admin::end_sessions(&owner, email.as_ref()).await? })
         }
         AdminCommand::SetLimit { organisation, resources } => {
             let (org, _) = admin::find_organisation(&owner, &parse_slug(&organisation)?).await?;

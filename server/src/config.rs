@@ -5,7 +5,7 @@ mod source;
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use kubewise_backend::Mailer;
+use kubewise_backend::{Mailer, SignUpPolicy};
 use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub behind_proxy: bool,
     /// Where what is kept on this machine is kept.
     pub data_dir: PathBuf,
+    /// Where the master keys are; made on first start.
+    pub master_key_file: PathBuf,
     /// How each part reaches PostgreSQL; none: the embedded one.
     pub databases: Option<Databases>,
     /// Which parts this process runs.
@@ -30,12 +32,25 @@ pub struct Config {
     pub log: String,
     /// How it is written.
     pub log_format: LogFormat,
-    /// Whether strangers may make accounts.
-    pub signup_open: bool,
+    /// Who may make an account.
+    pub signup: SignUpPolicy,
     /// The SMTP server that mail leaves by; none: it lands in the folder `outbox` of the data folder.
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from.
     pub mail_from: String,
+    /// The OpenID Connect issuer that people may sign in through.
+    pub oidc: Option<OidcIssuer>,
+}
+
+/// An OpenID Connect issuer, and what it knows us by.
+#[derive(Clone, Debug)]
+pub struct OidcIssuer {
+    /// Its address.
+    pub issuer: String,
+    /// Our client id.
+    pub client_id: String,
+    /// Our client secret.
+    pub client_secret: SecretString,
 }
 
 /// PEM files.
@@ -103,6 +118,8 @@ impl Config {
         let public_url = source.get("KUBEWISE_PUBLIC_URL").unwrap_or_else(|| format!("{scheme}://{listen}"));
         let public_url = check_public_url(public_url.trim_end_matches('/'))?;
         let data_dir: PathBuf = source.get("KUBEWISE_DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into();
+        let master_key_file =
+            source.get("KUBEWISE_MASTER_KEY_FILE").map_or_else(|| data_dir.join("master.key"), PathBuf::from);
         let databases = databases(source)?;
         let roles = roles(&source.get("KUBEWISE_ROLES").unwrap_or_else(|| "web,ingest,worker".to_owned()))?;
         if databases.is_none() && !(roles.web && roles.ingest && roles.worker) {
@@ -119,9 +136,10 @@ impl Config {
             Some("json") => LogFormat::Json,
             Some(other) => bail!("KUBEWISE_LOG_FORMAT={other}: use text or json"),
         };
-        let signup_open = match source.get("KUBEWISE_SIGNUP").as_deref() {
-            None | Some("open") => true,
-            Some("invite" | "closed") => false,
+        let signup = match source.get("KUBEWISE_SIGNUP").as_deref() {
+            None | Some("open") => SignUpPolicy::Open,
+            Some("invite") => SignUpPolicy::Invite,
+            Some("closed") => SignUpPolicy::Closed,
             Some(other) => bail!("KUBEWISE_SIGNUP={other}: use open, invite or closed"),
         };
         let smtp_url = source.secret("KUBEWISE_SMTP_URL");
@@ -142,13 +160,15 @@ impl Config {
             tls,
             behind_proxy,
             data_dir,
+            master_key_file,
             databases,
             roles,
             log,
             log_format,
-            signup_open,
+            signup,
             smtp_url,
             mail_from,
+            oidc: oidc(source)?,
         })
     }
 
@@ -217,6 +237,35 @@ fn databases(source: &Source) -> Result<Option<Databases>> {
     }))
 }
 
+fn oidc(source: &Source) -> Result<Option<OidcIssuer>> {
+    let issuer = source.get("KUBEWISE_GOOGLE_ISSUER");
+    match (source.get("KUBEWISE_GOOGLE_CLIENT_ID"), source.secret("KUBEWISE_GOOGLE_CLIENT_SECRET")) {
+        (Some(client_id), Some(client_secret)) => {
+            let issuer = check_issuer(issuer.unwrap_or_else(|| "https://accounts.google.com".to_owned()))?;
+            Ok(Some(OidcIssuer { issuer, client_id, client_secret }))
+        }
+        (Some(_), None) => bail!("KUBEWISE_GOOGLE_CLIENT_ID is set, so KUBEWISE_GOOGLE_CLIENT_SECRET must be too"),
+        (None, Some(_)) => bail!("KUBEWISE_GOOGLE_CLIENT_SECRET is set, so KUBEWISE_GOOGLE_CLIENT_ID must be too"),
+        (None, None) if issuer.is_some() => bail!(
+            "KUBEWISE_GOOGLE_ISSUER is set, so KUBEWISE_GOOGLE_CLIENT_ID and KUBEWISE_GOOGLE_CLIENT_SECRET must be too"
+        ),
+        (None, None) => Ok(None),
+    }
+}
+
+/// OpenID Connect Discovery 1.0 §3: https, no query, no fragment. Without TLS only what does not leave this machine.
+fn check_issuer(issuer: String) -> Result<String> {
+    let parsed = issuer.parse::<http::Uri>().ok().filter(|uri| uri.query().is_none() && !issuer.contains('#'));
+    let host = parsed.as_ref().and_then(|uri| uri.host()).unwrap_or_default();
+    let is_loopback = host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match parsed.as_ref().and_then(|uri| uri.scheme_str()) {
+        Some("https") if !host.is_empty() => Ok(issuer),
+        Some("http") if is_loopback => Ok(issuer),
+        _ => bail!("KUBEWISE_GOOGLE_ISSUER={issuer}: use an address like https://accounts.google.com"),
+    }
+}
+
 fn roles(text: &str) -> Result<Roles> {
     let mut roles = Roles { web: false, ingest: false, worker: false };
     for role in text.split(',').map(str::trim) {
@@ -248,7 +297,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
         assert_eq!(config.public_url, "http://127.0.0.1:3000");
-        assert!(config.databases.is_none() && config.tls.is_none() && config.signup_open);
+        assert!(config.databases.is_none() && config.tls.is_none() && config.signup == SignUpPolicy::Open);
         assert!(config.roles.web && config.roles.ingest && config.roles.worker);
     }
 
@@ -273,6 +322,15 @@ mod tests {
         let from = ("KUBEWISE_MAIL_FROM", "kubewise@example.com");
         refused(&[("KUBEWISE_SMTP_URL", "https://mail.example.com"), from], "KUBEWISE_SMTP_URL");
         refused(&[("KUBEWISE_LISTN", "127.0.0.1:1")], "KUBEWISE_LISTN");
+        let (id, secret) = (("KUBEWISE_GOOGLE_CLIENT_ID", "kubewise"), ("KUBEWISE_GOOGLE_CLIENT_SECRET", "hunter2"));
+        refused(&[id], "KUBEWISE_GOOGLE_CLIENT_SECRET must");
+        refused(&[secret], "KUBEWISE_GOOGLE_CLIENT_ID must");
+        refused(&[("KUBEWISE_GOOGLE_ISSUER", "https://id.example")], "KUBEWISE_GOOGLE_CLIENT_ID");
+        for issuer in
+            ["id.example", "http://id.example", "https://id.example?a=b", "https://", "ftp://127.0.0.1", "https://a/#b"]
+        {
+            refused(&[id, secret, ("KUBEWISE_GOOGLE_ISSUER", issuer)], "KUBEWISE_GOOGLE_ISSUER");
+        }
     }
 
     #[test]
@@ -282,6 +340,20 @@ mod tests {
         assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
         let error = read(&[("KUBEWISE_DATABASE_URL", "postgres://u:hunter2@host:notaport/db")]).unwrap_err();
         assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
+    }
+
+    #[test]
+    fn an_issuer_is_google_or_any_over_tls_or_on_this_machine() {
+        assert!(read(&[]).unwrap().oidc.is_none());
+        let (id, secret) = (("KUBEWISE_GOOGLE_CLIENT_ID", "kubewise"), ("KUBEWISE_GOOGLE_CLIENT_SECRET", "hunter2"));
+        let google = read(&[id, secret]).unwrap();
+        assert!(!format!("{google:?}").contains("hunter2"), "{google:?}");
+        assert_eq!(google.oidc.unwrap().issuer, "https://accounts.google.com");
+        for issuer in
+            ["https://id.example/realms/a", "http://127.0.0.1:9000", "http://localhost:9000", "http://[::1]:9"]
+        {
+            assert_eq!(read(&[id, secret, ("KUBEWISE_GOOGLE_ISSUER", issuer)]).unwrap().oidc.unwrap().issuer, issuer);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod health;
 mod ingest;
 mod install;
 mod listen;
+mod oidc;
 mod one_task;
 mod origin;
 mod router;
@@ -15,4 +16,5 @@ mod trace;
 
 pub use health::healthcheck;
 pub use listen::{Listener, listen};
+pub use oidc::CALLBACK as OIDC_CALLBACK;
 pub use router::{Parts, router};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use kubewise_backend::{Ingest, Live, PasswordPolicy, Web, Worker, World, database::Part};
+use kubewise_backend::{Ingest, Live, MasterKeys, Oidc, PasswordPolicy, Web, Worker, World, database::Part};
 use leptos::config::LeptosOptions;
 use sqlx::PgPool;
 use tokio::{
@@ -35,7 +35,14 @@ const JOB_DRAIN: Duration = Duration::from_secs(20);
 pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let passwords = PasswordPolicy::new(world, processors.min(HASHES_AT_ONCE))?;
-    Ok(Web::new(databases.pool(Part::Web, WEB_CONNECTIONS)?, world.clone(), passwords, config.signup_open))
+    let keys = MasterKeys::open(&config.master_key_file, world).context("KUBEWISE_MASTER_KEY_FILE")?;
+    let oidc = config.oidc.as_ref().map(|known| {
+        let back = format!("{}{}", config.public_url, http::OIDC_CALLBACK);
+        Oidc::new(world, &known.issuer, &known.client_id, &known.client_secret, back)
+    });
+    let pool = databases.pool(Part::Web, WEB_CONNECTIONS)?;
+    let web = Web::new(pool, world.clone(), passwords, keys, config.signup);
+    Ok(web.at(&config.public_url).with_oidc(oidc.transpose()?))
 }
 
 /// Serves until SIGTERM or SIGINT.

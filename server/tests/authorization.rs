@@ -39,7 +39,7 @@ type Case = (&'static str, Needs, Input, Value);
 fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
     use Input::{Form, Json};
     use Needs::{May, Nothing, SignedIn};
-    use Permission::{ManageClusters, ViewInventory, ViewOrganisation};
+    use Permission::{ManageClusters, ManageOrganisation, ViewInventory, ViewOrganisation};
     let org = t.slug.as_str();
     let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
     let in_org = || json!({"org": org, "query": query});
@@ -63,6 +63,39 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/verify_address", Nothing("the link is the proof"), Form, json!({"token": ""})),
         ("/api/request_reset", Nothing("for who cannot sign in"), Form, json!({"email": ""})),
         ("/api/reset_password", Nothing("the link is the proof"), Form, json!({"token": "", "password": ""})),
+        (
+            "/api/pending",
+            Nothing("answers who gave the first proof, in the session that it was given in"),
+            Json,
+            json!({}),
+        ),
+        (
+            "/api/enter_code",
+            Nothing("answers who gave the first proof, in the session that it was given in"),
+            Form,
+            json!({"code": "123456"}),
+        ),
+        ("/api/confirm_identity", SignedIn, Form, json!({"current_password": PASSWORD})),
+        ("/api/ask_passkey", Nothing("asks who it is"), Json, json!({"purpose": "sign_in"})),
+        (
+            "/api/answer_passkey",
+            Nothing("says who it is"),
+            Json,
+            json!({"purpose": "sign_in", "answer": "", "next": ""}),
+        ),
+        ("/api/begin_passkey", SignedIn, Json, json!({"name": "Laptop"})),
+        ("/api/add_passkey", SignedIn, Json, json!({"name": "Laptop", "answer": ""})),
+        ("/api/remove_passkey", SignedIn, Form, json!({"id": ""})),
+        ("/api/second_factors", SignedIn, Json, json!({})),
+        ("/api/begin_authenticator", SignedIn, Form, json!({})),
+        ("/api/authenticator_setup", SignedIn, Json, json!({})),
+        ("/api/confirm_authenticator", SignedIn, Form, json!({"code": "123456"})),
+        ("/api/remove_authenticator", SignedIn, Form, json!({})),
+        ("/api/new_recovery_codes", SignedIn, Form, json!({})),
+        ("/api/recovery_codes", SignedIn, Json, json!({})),
+        ("/api/ways", Nothing("says how people sign in"), Json, json!({})),
+        ("/api/unlink_google", SignedIn, Form, json!({})),
+        ("/api/set_password", SignedIn, Form, json!({"password": PASSWORD})),
         ("/api/account", SignedIn, Json, json!({})),
         ("/api/change_name", SignedIn, Form, json!({"name": "Maya"})),
         ("/api/resend_verification", SignedIn, Form, json!({})),
@@ -71,6 +104,8 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/sessions", SignedIn, Json, json!({})),
         ("/api/end_session", SignedIn, Form, json!({"id": ""})),
         ("/api/end_other_sessions", SignedIn, Form, json!({})),
+        ("/api/organisation_settings", May(ManageOrganisation), Json, json!({"org": org})),
+        ("/api/require_second_factor", May(ManageOrganisation), Form, json!({"org": org})),
         ("/api/frame", May(ViewOrganisation), Json, json!({"org": org})),
         ("/api/overview", May(ViewInventory), Json, json!({"org": org})),
         ("/api/clusters", May(ViewInventory), Json, in_org()),
@@ -101,18 +136,23 @@ fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
 
 fn routes() -> Vec<(&'static str, Needs)> {
     use Needs::{May, Nothing, SignedIn};
-    use Permission::{ManageClusters, ViewInventory};
+    use Permission::{ManageClusters, ManageOrganisation, ViewInventory};
     vec![
         ("/", Nothing("the landing page")),
         ("/signup", Nothing("the form to make an account")),
         ("/login", Nothing("the form to sign in")),
+        ("/mfa", Nothing("for who gave the first proof; others are led to sign in")),
         ("/reset", Nothing("for who cannot sign in")),
         ("/verify", Nothing("the link is the proof")),
         ("/account", SignedIn),
         ("/account/security", SignedIn),
+        ("/account/security/authenticator", SignedIn),
+        ("/account/security/codes", SignedIn),
+        ("/account/confirm", SignedIn),
         ("/account/sessions", SignedIn),
         ("/o/:org", May(ViewInventory)),
         ("/o/:org/clusters", May(ViewInventory)),
+        ("/o/:org/settings", May(ManageOrganisation)),
         ("/o/:org/search", May(ViewInventory)),
         ("/o/:org/clusters/new", May(ManageClusters)),
         ("/o/:org/clusters/:cluster/install", May(ManageClusters)),
@@ -260,7 +300,21 @@ async fn every_server_function_answers_as_the_table_of_roles_says() {
                 None if matches!(path, "/api/verify_address" | "/api/reset_password") => {
                     assert_eq!(status.as_u16(), 410);
                 }
-                None if path == "/api/end_session" => assert_eq!(status.as_u16(), 404),
+                None if matches!(path, "/api/end_session" | "/api/remove_passkey") => assert_eq!(status.as_u16(), 404),
+                // Nobody has given a first proof, or was asked for a passkey.
+                None if matches!(
+                    path,
+                    "/api/pending" | "/api/enter_code" | "/api/answer_passkey" | "/api/add_passkey"
+                ) =>
+                {
+                    assert_eq!(status.as_u16(), 401);
+                }
+                // There is no issuer, and a password is set already.
+                None if matches!(path, "/api/unlink_google" | "/api/set_password") => assert_eq!(status.as_u16(), 404),
+                // There is no app to remove, and there are no codes to make anew.
+                None if matches!(path, "/api/remove_authenticator" | "/api/new_recovery_codes") => {
+                    assert!(matches!(status.as_u16(), 404 | 200), "{caller:?} calls {path}: {status}");
+                }
                 None => assert!(
                     status.is_success() || status.is_redirection() || status.as_u16() == 422,
                     "{caller:?} calls {path}: {status}"
@@ -298,6 +352,8 @@ async fn every_page_answers_as_the_table_of_roles_says() {
                 // Who is not signed in is sent to do so.
                 Some(401) => assert_eq!(status, 302, "{caller:?} opens {route}"),
                 Some(refused) => assert_eq!(status, refused, "{caller:?} opens {route}"),
+                // There is nothing that is being set up.
+                None if route == "/account/security/authenticator" => assert_eq!(status, 404),
                 None => assert!(matches!(status, 200 | 302), "{caller:?} opens {route}: {status}"),
             }
         }

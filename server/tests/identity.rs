@@ -210,16 +210,115 @@ async fn mail_is_sent_after_the_worker_lost_its_database() {
     let (_, world) = Clock::new();
     let server = TestServer::start_with(world.clone()).await;
     let mut post = server.post_office(&world);
-    for n in 0..3 {
-        let lost =
-            sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kubewise_worker' AND datname = current_database()")
-                .execute(&server.database.superuser())
-                .await
-                .unwrap();
-        assert!(lost.rows_affected() > 0 || n == 0, "nothing was lost");
+    let admin = server.database.superuser();
+    let connections = async |limit: i32| {
+        let limit = format!("ALTER DATABASE {} CONNECTION LIMIT {limit}", server.database.name);
+        sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&admin).await.unwrap();
+    };
+    for n in 0..2 {
+        // Long enough for the worker to find out: it looks for jobs every other second.
+        connections(0).await;
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE usename = 'kubewise_worker' AND datname = current_database()",
+        )
+        .execute(&admin)
+        .await
+        .unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+        connections(-1).await;
         let email = format!("person-{n}@example.com");
         let form = [("name", "Maya Duran"), ("email", &email), ("organisation", "Acme"), ("password", PASSWORD)];
         assert_eq!(server.browser().call("/api/sign_up", &form).await, 200);
         post.next_with(&email, "Confirm your e-mail address").await;
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_failed_for_good_is_seen_and_sent_again_by_whoever_runs_the_installation() {
+    use kubewise_backend::{admin, database::Part};
+    let (_, world) = Clock::new();
+    let server = TestServer::start_with(world.clone()).await;
+    sign_up(&mut server.browser(), MAYA).await;
+    let owner = server.database.pool(Part::Owner);
+    assert!(admin::dead_jobs(&owner).await.unwrap().is_empty());
+    sqlx::query(
+        "UPDATE apalis.jobs SET status = 'Failed', attempts = max_attempts, last_result = '{\"Err\":\"mail: 550\"}'",
+    )
+    .execute(&server.database.superuser())
+    .await
+    .unwrap();
+    let dead = admin::dead_jobs(&owner).await.unwrap();
+    assert_eq!((dead.len(), dead[0].queue.as_str(), dead[0].mail.as_deref()), (1, "mail", Some("verify_address")));
+    assert!(dead[0].why.as_ref().unwrap().to_string().contains("550"));
+    assert_eq!(admin::retry_dead_jobs(&owner, Some("another")).await.unwrap(), 0);
+    assert_eq!(admin::retry_dead_jobs(&owner, Some(&dead[0].id)).await.unwrap(), 1);
+    server.post_office(&world).next_with(MAYA, "Confirm your e-mail address").await;
+    assert!(admin::dead_jobs(&owner).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_runs_the_installation_ends_the_sessions_of_one_or_of_all() {
+    use kubewise_backend::{admin, database::Part};
+    use kubewise_contract::EmailAddress;
+    let server = TestServer::start().await;
+    let (mut one, mut two) = (server.browser(), server.browser());
+    sign_up(&mut one, MAYA).await;
+    sign_up(&mut two, "jonas@example.com").await;
+    let owner = server.database.pool(Part::Owner);
+    let maya = EmailAddress::parse("MAYA@example.com").unwrap();
+    assert_eq!(admin::end_sessions(&owner, Some(&maya)).await.unwrap(), 1);
+    assert_eq!(
+        (one.get("/account").await.status(), two.get("/account").await.status().as_u16()),
+        (reqwest::StatusCode::FOUND, 200)
+    );
+    assert_eq!(admin::end_sessions(&owner, None).await.unwrap(), 1);
+    assert_eq!(two.get("/account").await.status(), 302);
+}
+
+#[tokio::test]
+async fn where_people_are_invited_an_invitation_lets_one_in_with_its_address() {
+    use kubewise_backend::{MasterKeys, PasswordPolicy, SignUpPolicy, Web, admin, database::Part};
+    use kubewise_contract::EmailAddress;
+    use secrecy::ExposeSecret;
+    let (clock, world) = Clock::new();
+    let with = async |policy| {
+        TestServer::start_of(world.clone(), move |database, world, _| {
+            let (passwords, keys) = (PasswordPolicy::new(world, 2).unwrap(), MasterKeys::ephemeral(world));
+            Web::new(database.pool(Part::Web), world.clone(), passwords, keys, policy)
+        })
+        .await
+    };
+    let server = with(SignUpPolicy::Invite).await;
+    let owner = server.database.pool(Part::Owner);
+    let invite = async || {
+        let address = EmailAddress::parse("Maya@Example.com").unwrap();
+        admin::invite(&owner, &world, &address).await.unwrap().expose_secret().to_owned()
+    };
+    let sign_up = async |server: &TestServer, email: &str, invitation: &str| {
+        let form = [
+            ("name", "Maya"),
+            ("email", email),
+            ("organisation", "Acme"),
+            ("password", PASSWORD),
+            ("invitation", invitation),
+        ];
+        server.browser().call("/api/sign_up", &form).await
+    };
+    let invitation = invite().await;
+    assert_eq!(sign_up(&server, MAYA, "").await, 403, "strangers are not let in");
+    assert_eq!(sign_up(&server, MAYA, "nonsense").await, 410);
+    assert_eq!(sign_up(&server, "other@example.com", &invitation).await, 410, "it is for one address");
+    assert_eq!(sign_up(&server, MAYA, &invitation).await, 200);
+    assert_eq!(sign_up(&server, MAYA, &invitation).await, 410, "once");
+    let page = server.browser().get("/signup").await.text().await.unwrap();
+    assert!(page.contains("takes in whom it invites") && !page.contains("Create account"), "the page says so");
+    let late = invite().await;
+    clock.pass(time::Duration::days(8));
+    assert_eq!(sign_up(&server, MAYA, &late).await, 410, "not after a week");
+
+    let closed = with(SignUpPolicy::Closed).await;
+    let invitation =
+        admin::invite(&closed.database.pool(Part::Owner), &world, &EmailAddress::parse(MAYA).unwrap()).await.unwrap();
+    assert_eq!(sign_up(&closed, MAYA, invitation.expose_secret()).await, 403);
 }

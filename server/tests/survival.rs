@@ -15,7 +15,7 @@ use std::{
 };
 
 use kubewise_backend::{
-    PasswordPolicy, Web, World,
+    MasterKeys, PasswordPolicy, SignUpPolicy, Web, World,
     database::{Part, Target, migrate},
     testing::TestDatabase,
 };
@@ -80,7 +80,13 @@ impl Stack {
         migrate(&superuser, &Target::new(&urls.owner, Part::Owner).unwrap()).await.unwrap();
         let world = World::system();
         let passwords = PasswordPolicy::new(&world, 1).unwrap();
-        let web = Web::new(Target::new(&urls.web, Part::Web).unwrap().pool(2), world, passwords, true);
+        let web = Web::new(
+            Target::new(&urls.web, Part::Web).unwrap().pool(2),
+            world.clone(),
+            passwords,
+            MasterKeys::ephemeral(&world),
+            SignUpPolicy::Open,
+        );
         let data = folder.path().join("postgres/data");
         (Self::with(cluster, folder, Vec::new(), superuser.pool(2), &web).await, data)
     }

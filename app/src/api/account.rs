@@ -39,13 +39,14 @@ pub(crate) async fn sign_up(
     email: String,
     organisation: String,
     password: String,
+    invitation: Option<String>,
 ) -> Result<(), UiError> {
     use kubewise_backend::{SignUp, Web};
     use kubewise_contract::{EmailAddress, FieldError, OrganisationName, PersonName};
 
     use crate::{
         place::org_href,
-        server::{answer, begin_session, keep, visitor},
+        server::{answer, keep, session, sign_in::begin_session, visitor},
     };
     answer(async {
         let web = expect_context::<Web>();
@@ -60,9 +61,12 @@ pub(crate) async fn sign_up(
         }
         let sign_up = SignUp { name: name?, email: email?, password: password.into(), organisation: organisation? };
         web.limit_sign_ups(&visitor).await?;
-        let signed_up = web.sign_up(sign_up).await?;
-        keep(web.remember_first(signed_up.user, &visitor).await?)?;
-        begin_session(signed_up.user, false).await?;
+        let signed_up = match invitation.filter(|invitation| !invitation.is_empty()) {
+            Some(invitation) => web.sign_up_by_invitation(sign_up, &invitation.into()).await?,
+            None => web.sign_up(sign_up).await?,
+        };
+        keep(web.remember(signed_up.user, &visitor, false).await?)?;
+        begin_session(&web, &session().await?, &visitor, signed_up.user, false).await?;
         leptos_axum::redirect(&org_href(signed_up.slug.as_str(), "/"));
         Ok(())
     })
@@ -86,7 +90,8 @@ pub(crate) async fn password_strength(password: String, about: String) -> Result
     .await
 }
 
-/// Signs a person in and leads them to the page they asked for, or to their organisation.
+/// Signs a person in and leads them to the page they asked for, or to their organisation; who has a second factor is
+/// asked for it first.
 #[server(prefix = "/api", endpoint = "log_in")]
 pub(crate) async fn log_in(
     email: String,
@@ -94,23 +99,15 @@ pub(crate) async fn log_in(
     next: Option<String>,
     remember: Option<String>,
 ) -> Result<(), UiError> {
-    use kubewise_backend::{LoggedIn, Web};
+    use kubewise_backend::Web;
 
-    use crate::{
-        place::org_href,
-        server::{answer, begin_session, keep, local_path, visitor},
-    };
+    use crate::server::{answer, keep, session, sign_in::first_proof, visitor};
     answer(async {
-        let web = expect_context::<Web>();
-        let LoggedIn { user, keep: kept } = web.log_in(&email, &password.into(), &visitor()?).await?;
-        keep(kept)?;
-        begin_session(user, remember.is_some()).await?;
-        let home = match web.actor(user).await? {
-            Some(actor) => web.viewer(&actor).await?.organisations.first().map(|o| org_href(o.slug.as_str(), "/")),
-            None => None,
-        };
-        let next = next.as_deref().and_then(local_path).map(ToOwned::to_owned).or(home);
-        leptos_axum::redirect(next.as_deref().unwrap_or("/"));
+        let (web, visitor) = (expect_context::<Web>(), visitor()?);
+        let user = web.log_in(&email, &password.into(), &visitor).await?;
+        let step = first_proof(&web, &session().await?, &visitor, user, remember.is_some(), next.as_deref()).await?;
+        keep(step.keep)?;
+        leptos_axum::redirect(&step.to);
         Ok(())
     })
     .await

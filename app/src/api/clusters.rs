@@ -108,10 +108,10 @@ pub(crate) async fn rotate_token(org: String, cluster: String) -> Result<(), UiE
 
     use crate::{
         place::ClusterPlace,
-        server::{answer, cluster_in, hand_over, who},
+        server::{answer, cluster_in, hand_over, who_lately},
     };
     answer(async {
-        let (web, actor) = who().await?;
+        let (web, actor) = who_lately().await?;
         let found = cluster_in::<ManageClusters>(&web, &actor, &org, &cluster).await?;
         let token = web.rotate_token(&found).await?;
         hand_over(found.id, &token)?;
@@ -144,10 +144,10 @@ pub(crate) async fn delete_cluster(org: String, cluster: String, confirmation: S
 
     use crate::{
         place::org_href,
-        server::{answer, cluster_in, who},
+        server::{answer, cluster_in, who_lately},
     };
     answer(async {
-        let (web, actor) = who().await?;
+        let (web, actor) = who_lately().await?;
         let cluster = cluster_in::<ManageClusters>(&web, &actor, &org, &cluster).await?;
         if confirmation.trim() != cluster.name {
             return Err(FieldError { field: Field::Confirmation, problem: Problem::DoesNotMatch }.into());

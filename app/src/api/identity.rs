@@ -46,13 +46,15 @@ pub(crate) async fn resend_verification() -> Result<(), UiError> {
 
 /// Sends a mail to the address that the account shall be known by.
 #[server(prefix = "/api", endpoint = "change_address")]
-pub(crate) async fn change_address(email: String, current_password: String) -> Result<(), UiError> {
+pub(crate) async fn change_address(email: String, current_password: Option<String>) -> Result<(), UiError> {
     use kubewise_contract::EmailAddress;
 
-    use crate::server::{answer, who};
+    use crate::server::{answer, who, who_lately};
     answer(async {
-        let (web, actor) = who().await?;
-        web.request_address(&actor, &current_password.into(), &EmailAddress::parse(&email)?).await?;
+        // Who has no password must have proved lately who they are.
+        let (web, actor) = if current_password.is_some() { who().await? } else { who_lately().await? };
+        let password = current_password.map(Into::into);
+        web.request_address(&actor, password.as_ref(), &EmailAddress::parse(&email)?).await?;
         leptos_axum::redirect("/account?done=address");
         Ok(())
     })
@@ -107,11 +109,11 @@ pub(crate) async fn reset_password(token: String, password: String) -> Result<()
 /// Changes the password of the person, who is signed out everywhere else.
 #[server(prefix = "/api", endpoint = "change_password")]
 pub(crate) async fn change_password(current_password: String, password: String) -> Result<(), UiError> {
-    use crate::server::{answer, renew_session, session_id, who};
+    use crate::server::{answer, session, session_id, sign_in::renew_session, who};
     answer(async {
         let (web, actor) = who().await?;
         web.change_password(&actor, session_id().await?, &current_password.into(), &password.into()).await?;
-        renew_session().await?;
+        renew_session(&session().await?).await?;
         leptos_axum::redirect("/account/security?done=password");
         Ok(())
     })

@@ -4,9 +4,13 @@
 mod account;
 mod answers;
 mod clusters;
+mod factors;
 mod identity;
 mod install;
 mod inventory;
+mod organisation;
+mod passkeys;
+mod provider;
 mod read;
 
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
@@ -15,9 +19,17 @@ pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
     overview,
 };
+pub(crate) use factors::{
+    BeginAuthenticator, ConfirmAuthenticator, ConfirmIdentity, EnterCode, NewRecoveryCodes, RemoveAuthenticator,
+    authenticator_setup, pending, recovery_codes, second_factors,
+};
 pub(crate) use identity::{
     ChangeAddress, ChangeName, ChangePassword, EndOtherSessions, EndSession, RequestReset, ResendVerification,
     ResetPassword, VerifyAddress, account, sessions,
 };
 pub(crate) use install::{install, install_status};
 pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};
+pub(crate) use organisation::{RequireSecondFactor, organisation_settings};
+pub(crate) use passkeys::{Purpose, RemovePasskey, add_passkey, answer_passkey, ask_passkey, begin_passkey};
+pub(crate) use provider::{SetPassword, UnlinkGoogle, ways};
+pub(crate) use read::{Answer, FORM, ask};

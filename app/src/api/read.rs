@@ -19,6 +19,8 @@ use leptos::server_fn::{
 use serde::{Serialize, de::DeserializeOwned};
 
 const JSON: &str = "application/json";
+/// As browsers write forms.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The protocol of functions that read.
 pub(crate) struct Read;
@@ -43,16 +45,17 @@ where
 
     async fn run_client(path: &str, input: Input) -> Result<Output, UiError> {
         let body = serde_json::to_string(&input).map_err(|_| UiError::Internal)?;
-        let answer = ask::<C>(path, body).await?;
+        let answer = ask::<C>(path, JSON, body).await?;
         serde_json::from_str(&answer).map_err(|_| UiError::Transport)
     }
 }
 
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<String, UiError>> + Send + 'a>>;
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<String, UiError>> + Send + 'a>>;
 
-fn ask<C: Client<UiError>>(path: &str, body: String) -> Answer<'_> {
+/// Asks the server, and follows where the answer leads. `content`: how the body is written.
+pub(crate) fn ask<'a, C: Client<UiError>>(path: &'a str, content: &'a str, body: String) -> Answer<'a> {
     Box::pin(async move {
-        let request = C::Request::try_new_post(path, JSON, JSON, body)?;
+        let request = C::Request::try_new_post(path, content, JSON, body)?;
         let response = C::send(request).await?;
         let status = response.status();
         let leads_to = response.has_redirect().then(|| response.location());

@@ -1,9 +1,14 @@
 //! `/account`: somebody wants to change what is known of them, or to be sure that nobody else is signed in as them.
 //! Shortest way: three pages, each with what it does beside it.
 
+mod authenticator;
+mod codes;
+mod confirm;
+mod passkeys;
 mod profile;
 mod security;
 mod sessions;
+mod two_step;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -15,6 +20,9 @@ use leptos_router::{
 use super::outside::Outside;
 use crate::{api::home, parts::Icon, place::org_href};
 
+pub(crate) use authenticator::Authenticator;
+pub(crate) use codes::Codes;
+pub(crate) use confirm::Confirm;
 pub(crate) use profile::Profile;
 pub(crate) use security::Security;
 pub(crate) use sessions::Sessions;
@@ -40,7 +48,7 @@ pub(crate) fn AccountFrame() -> impl IntoView {
     let tabs: Vec<_> = TABS
         .into_iter()
         .map(|(href, name)| {
-            let current = move || (path.get().trim_end_matches('/') == href).then_some("page");
+            let current = move || is_at(&path.get(), href).then_some("page");
             view! { <a href=href aria-current=current>{name}</a> }
         })
         .collect();
@@ -54,6 +62,12 @@ pub(crate) fn AccountFrame() -> impl IntoView {
             </div>
         </Outside>
     }
+}
+
+/// Whether a page belongs to a tab: also those that have none of their own.
+fn is_at(path: &str, href: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    path == href || (href == "/account/security" && path.starts_with(href))
 }
 
 /// What was done a moment ago: in the address, so that it is said without JavaScript too.

@@ -1,11 +1,11 @@
 //! `/o/{org}/clusters/new`: somebody wants a cluster to appear here. Shortest way: a name, then the commands.
 
 use kubewise_contract::{Field, UiError};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 
 use crate::{
     api::{CreateCluster, may_manage},
-    parts::{FormError, Head, Skeleton, Submit, TextField, failure},
+    parts::{FormError, Head, Post, PostForm, Skeleton, Submit, TextField, failure},
     place::{org_href, use_org},
 };
 
@@ -13,8 +13,8 @@ use crate::{
 #[component]
 pub(crate) fn AddCluster() -> impl IntoView {
     let org = use_org();
-    let action = ServerAction::<CreateCluster>::new();
-    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let action = Post::to::<CreateCluster>();
+    let trouble = action.trouble();
     let allowed = Resource::new(move || org.get(), may_manage);
     view! {
         <Suspense fallback=Skeleton>
@@ -28,12 +28,12 @@ pub(crate) fn AddCluster() -> impl IntoView {
     }
 }
 
-fn form(org: Memo<String>, action: ServerAction<CreateCluster>, trouble: Signal<Option<UiError>>) -> AnyView {
+fn form(org: Memo<String>, action: Post, trouble: Signal<Option<UiError>>) -> AnyView {
     let crumbs = vec![(org_href(&org.get_untracked(), "/clusters"), "Clusters".to_owned())];
     view! {
         <Head title="Add a cluster" crumbs sentence="Name it; the next page has the commands that install its agent.".into_any()/>
         <div class="card pad">
-            <ActionForm action>
+            <PostForm post=action>
                 <div class="form">
                     <FormError trouble/>
                     <input type="hidden" name="org" value=move || org.get()/>
@@ -44,7 +44,7 @@ fn form(org: Memo<String>, action: ServerAction<CreateCluster>, trouble: Signal<
                         <a class="btn" href=move || org_href(&org.get(), "/clusters")>"Cancel"</a>
                     </div>
                 </div>
-            </ActionForm>
+            </PostForm>
         </div>
     }
     .into_any()

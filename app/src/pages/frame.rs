@@ -1,6 +1,6 @@
 //! What surrounds every page of an organisation: where to go, search, whether the page is live, and who is looking.
 
-use kubewise_contract::UiError;
+use kubewise_contract::{Permission, Role, UiError};
 use leptos::{
     ev::{self, SubmitEvent},
     prelude::*,
@@ -48,8 +48,8 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
         </div>
         <Transition>
             {move || Suspend::new(async move {
-                frame.await.ok().map(|_| view! {
-                    <nav class="tabbar" aria-label="Main, at the bottom"><Places org class=""/></nav>
+                frame.await.ok().map(|frame| view! {
+                    <nav class="tabbar" aria-label="Main, at the bottom"><Places org role=frame.here.role class=""/></nav>
                 })
             })}
         </Transition>
@@ -67,7 +67,7 @@ fn Side(frame: FrameResource, org: Memo<String>) -> impl IntoView {
                 {move || Suspend::new(async move {
                     frame.await.ok().map(|frame| {
                         live.open(frame.here.slug.to_string());
-                        view! { {switcher(&frame)} <Places org class="item"/> }
+                        view! { {switcher(&frame)} <Places org role=frame.here.role class="item"/> }
                     })
                 })}
             </Transition>
@@ -102,17 +102,19 @@ fn switcher(frame: &Frame) -> AnyView {
     .into_any()
 }
 
-/// The pages of an organisation. Only what exists.
+/// The pages of an organisation. Only what exists, and is of use to this role.
 #[component]
-fn Places(org: Memo<String>, class: &'static str) -> impl IntoView {
+fn Places(org: Memo<String>, role: Role, class: &'static str) -> impl IntoView {
     let path = use_location().pathname;
     let places = [
         ("/", Icon::Dashboard, "Overview"),
         ("/clusters", Icon::Boxes, "Clusters"),
         ("/search", Icon::Search, "Search"),
     ];
+    let settings = role.may(Permission::ManageOrganisation).then_some(("/settings", Icon::Settings, "Settings"));
     places
         .into_iter()
+        .chain(settings)
         .map(|(rest, icon, name)| {
             let current = move || {
                 let here = path.get();

@@ -2,12 +2,12 @@
 //! way: copy, paste, twice; the page says by itself when the agent is heard.
 
 use kubewise_contract::{ClusterStatus, InstallInfo, UiError};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 
 use crate::{
     api::{InstallStatus, RotateToken, install, install_status},
     live::{Interest, Live},
-    parts::{Copy, FormError, Head, Icon, Skeleton, Submit, count, failure},
+    parts::{Copy, FormError, Head, Icon, Post, PostForm, Skeleton, Submit, count, failure},
     place::{ClusterPlace, org_href, use_cluster_place},
 };
 
@@ -20,10 +20,10 @@ pub(crate) fn Install() -> impl IntoView {
     let version = expect_context::<Live>().version(Interest::Status, move || Some(place.get().cluster));
     let status =
         Resource::new(move || (place.get(), version.get()), |(place, _)| install_status(place.org, place.cluster));
-    let rotate = ServerAction::<RotateToken>::new();
+    let rotate = Post::to::<RotateToken>();
     // A token made on this very page: the address stays the same, so it has to be asked for.
     Effect::new(move |_| {
-        if matches!(rotate.value().get(), Some(Ok(()))) {
+        if rotate.is_done() {
             info.refetch();
             status.refetch();
         }
@@ -43,7 +43,7 @@ pub(crate) fn Install() -> impl IntoView {
 fn page(
     place: ClusterPlace,
     info: InstallInfo,
-    rotate: ServerAction<RotateToken>,
+    rotate: Post,
     status: Resource<Result<InstallStatus, UiError>>,
 ) -> AnyView {
     let crumbs = vec![(org_href(&place.org, "/clusters"), "Clusters".to_owned()), (place.href(""), info.name.clone())];
@@ -115,8 +115,8 @@ fn page(
 }
 
 /// The token was shown before, or there is none: the way to a new one.
-fn no_token(place: &ClusterPlace, has_token: bool, rotate: ServerAction<RotateToken>) -> AnyView {
-    let trouble = Signal::derive(move || rotate.value().get().and_then(Result::err));
+fn no_token(place: &ClusterPlace, has_token: bool, rotate: Post) -> AnyView {
+    let trouble = rotate.trouble();
     let (sentence, button) = if has_token {
         (
             "The token was shown when it was made and is not kept. If you do not have it, make a new one; the old one ends \
@@ -129,12 +129,12 @@ fn no_token(place: &ClusterPlace, has_token: bool, rotate: ServerAction<RotateTo
     let (org, cluster) = (place.org.clone(), place.cluster.clone());
     view! {
         <p>{sentence}</p>
-        <ActionForm action=rotate>
+        <PostForm post=rotate>
             <FormError trouble/>
             <input type="hidden" name="org" value=org/>
             <input type="hidden" name="cluster" value=cluster/>
             <Submit pending=rotate.pending() class="btn">{Icon::Refresh.show()}{button}</Submit>
-        </ActionForm>
+        </PostForm>
     }
     .into_any()
 }

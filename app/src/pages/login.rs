@@ -1,25 +1,26 @@
 //! `/login`: somebody with an account wants to get to a page. Shortest way: two fields, then that page.
 
 use kubewise_contract::{Field, PASSWORD_MAX_CHARS};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::outside::Outside;
+use super::{outside::Outside, provider::continue_with};
 use crate::{
-    api::LogIn,
-    parts::{FormError, Icon, Submit, TextField},
+    api::{LogIn, Purpose, ways},
+    parts::{FormError, Icon, Post, PostForm, Submit, TextField, passkey_button},
 };
 
 /// Signing in. Whatever was wrong, one sentence says it, so that nobody learns which addresses have an account.
 #[component]
 pub(crate) fn Login() -> impl IntoView {
-    let action = ServerAction::<LogIn>::new();
-    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+    let action = Post::to::<LogIn>();
+    let trouble = action.trouble();
+    let ways = Resource::new(|| (), |()| ways());
     let query = use_query_map();
-    let next = move || query.with(|q| q.get("next").unwrap_or_default());
+    let next = Memo::new(move |_| query.with(|q| q.get("next").unwrap_or_default()));
     let reset = move || query.with(|q| q.get("reset").is_some());
-    let asked = move || !matches!(next().as_str(), "" | "/");
+    let asked = move || !next.with(|next| matches!(next.as_str(), "" | "/"));
     view! {
         <Title text="Sign in"/>
         <Outside>
@@ -27,7 +28,8 @@ pub(crate) fn Login() -> impl IntoView {
                 <h1>"Sign in"</h1>
                 <div class="sub">{move || if asked() { "Sign in to see the page you asked for." } else { "Good to see you again." }}</div>
                 <div class="card">
-                    <ActionForm action>
+                    {continue_with(ways, next.into())}
+                    <PostForm post=action>
                         <div class="form">
                             <FormError trouble/>
                             {move || reset().then(|| view! {
@@ -41,10 +43,23 @@ pub(crate) fn Login() -> impl IntoView {
                             <label class="choice"><input type="checkbox" name="remember" value="1"/>"Stay signed in on this device"</label>
                             <Submit pending=action.pending()>"Sign in"</Submit>
                         </div>
-                    </ActionForm>
+                    </PostForm>
+                    <Transition>
+                        {move || Suspend::new(async move {
+                            ways.await.is_ok_and(|ways| ways.passkeys).then(|| view! {
+                                <div class="or">{passkey_button(Purpose::SignIn, "Sign in with a passkey", next)}</div>
+                            })
+                        })}
+                    </Transition>
                 </div>
                 <div class="else"><a class="link" href="/reset">"Forgot your password?"</a></div>
-                <div class="else">"New here? "<a class="link" href="/signup">"Create an account"</a></div>
+                <Transition>
+                    {move || Suspend::new(async move {
+                        ways.await.is_ok_and(|ways| ways.sign_up).then(|| view! {
+                            <div class="else">"New here? "<a class="link" href="/signup">"Create an account"</a></div>
+                        })
+                    })}
+                </Transition>
             </div>
         </Outside>
     }

@@ -1,20 +1,20 @@
 //! `/reset`: somebody forgot their password. Shortest way: their address, the link in the mail, the new password.
 
 use kubewise_contract::Field;
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::outside::Outside;
 use crate::{
     api::{RequestReset, ResetPassword},
-    parts::{FormError, Icon, NewPassword, Submit, TextField},
+    parts::{FormError, Icon, NewPassword, Post, PostForm, Submit, TextField},
 };
 
 /// Asking for the link, and what the link leads to.
 #[component]
 pub(crate) fn Reset() -> impl IntoView {
-    let (request, reset) = (ServerAction::<RequestReset>::new(), ServerAction::<ResetPassword>::new());
+    let (request, reset) = (Post::to::<RequestReset>(), Post::to::<ResetPassword>());
     let query = use_query_map();
     let step =
         Memo::new(move |_| query.with(|q| (q.get("token").filter(|token| !token.is_empty()), q.get("sent").is_some())));
@@ -34,19 +34,19 @@ pub(crate) fn Reset() -> impl IntoView {
     }
 }
 
-fn ask(action: ServerAction<RequestReset>) -> AnyView {
-    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+fn ask(action: Post) -> AnyView {
+    let trouble = action.trouble();
     view! {
         <div class="sub">"We send you a link that lets you choose one."</div>
         <div class="card">
-            <ActionForm action>
+            <PostForm post=action>
                 <div class="form">
                     <FormError trouble/>
                     <TextField name="email" label="E-mail address".into_any() field=Field::Email trouble
                         kind="email" autocomplete="username" max=254 focus=true/>
                     <Submit pending=action.pending()>"Send the link"</Submit>
                 </div>
-            </ActionForm>
+            </PostForm>
         </div>
     }
     .into_any()
@@ -65,19 +65,19 @@ fn sent() -> AnyView {
     .into_any()
 }
 
-fn choose(token: String, action: ServerAction<ResetPassword>) -> AnyView {
-    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+fn choose(token: String, action: Post) -> AnyView {
+    let trouble = action.trouble();
     view! {
         <div class="sub">"You are signed out everywhere, and sign in with the new one."</div>
         <div class="card">
-            <ActionForm action>
+            <PostForm post=action>
                 <div class="form">
                     <FormError trouble/>
                     <input type="hidden" name="token" value=token/>
                     <NewPassword label="New password" trouble focus=true/>
                     <Submit pending=action.pending()>"Use this password"</Submit>
                 </div>
-            </ActionForm>
+            </PostForm>
         </div>
     }
     .into_any()

@@ -2,20 +2,20 @@
 //! the page alone proves nothing: mail servers open links too.
 
 use kubewise_contract::{Field, UiError};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::outside::Outside;
 use crate::{
     api::VerifyAddress,
-    parts::{FormError, Icon, Submit},
+    parts::{FormError, Icon, Post, PostForm, Submit},
 };
 
 /// Proving an address.
 #[component]
 pub(crate) fn Verify() -> impl IntoView {
-    let action = ServerAction::<VerifyAddress>::new();
+    let action = Post::to::<VerifyAddress>();
     let query = use_query_map();
     let step =
         Memo::new(move |_| query.with(|q| (q.get("token").filter(|token| !token.is_empty()), q.get("done").is_some())));
@@ -34,22 +34,22 @@ pub(crate) fn Verify() -> impl IntoView {
     }
 }
 
-fn confirm(token: String, action: ServerAction<VerifyAddress>) -> AnyView {
+fn confirm(token: String, action: Post) -> AnyView {
     // There is no field to say it at: the address stands in the mail.
     let trouble = Signal::derive(move || {
-        let error = action.value().get().and_then(Result::err)?;
+        let error = action.error()?;
         Some(if error.of_field(Field::Email).is_some() { UiError::LinkEnded } else { error })
     });
     view! {
         <div class="sub">"It is the one that the mail with the link was sent to."</div>
         <div class="card">
-            <ActionForm action>
+            <PostForm post=action>
                 <div class="form">
                     <FormError trouble/>
                     <input type="hidden" name="token" value=token/>
                     <Submit pending=action.pending()>"Yes, this is my address"</Submit>
                 </div>
-            </ActionForm>
+            </PostForm>
         </div>
     }
     .into_any()

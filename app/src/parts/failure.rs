@@ -15,9 +15,17 @@ pub(crate) fn failure(error: &UiError) -> AnyView {
     let title = match error {
         UiError::NotFound => "Nothing here",
         UiError::LinkEnded => "This link has ended",
-        UiError::Forbidden | UiError::ForeignOrigin | UiError::SignUpClosed => "Not allowed",
+        UiError::PasskeyRefused
+        | UiError::PasskeyCancelled
+        | UiError::NoPasskeys
+        | UiError::Forbidden
+        | UiError::ForeignOrigin
+        | UiError::SignUpClosed => "Not allowed",
+        UiError::ProofNeeded => "Confirm that it is you",
+        UiError::SecondFactorNeeded => "Two-step sign-in needed",
         UiError::SignedOut | UiError::WrongCredentials => "Signed out",
         UiError::Invalid(_) => "This address cannot be understood",
+        UiError::Provider(_) => "Not done",
         UiError::TooMany { .. } => "Too many at once",
         UiError::Unavailable | UiError::Transport => "Kubewise cannot answer right now",
         UiError::Internal => "Something went wrong",

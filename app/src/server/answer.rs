@@ -9,11 +9,11 @@ use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
-use super::login::login_address;
+use super::{login::and_back, sign_in::is_fresh};
 
 /// Why a server function does not do what it was asked, with the cause for the log.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Decided here; there is nothing to log.
     Said(UiError),
     /// Decided by the backend.
@@ -48,7 +48,7 @@ impl From<tower_sessions::session::Error> for Refusal {
 
 impl Refusal {
     /// What the browser is told; the cause is logged here, once.
-    fn tell(self) -> UiError {
+    pub fn tell(self) -> UiError {
         match self {
             Self::Said(error) => error,
             Self::Backend(cause) => {
@@ -66,7 +66,7 @@ impl Refusal {
 }
 
 /// The session of this request.
-pub(super) async fn session() -> Result<Session, Refusal> {
+pub(crate) async fn session() -> Result<Session, Refusal> {
     leptos_axum::extract::<Session>().await.map_err(|_| Refusal::Fault("no session layer".to_owned()))
 }
 
@@ -83,6 +83,12 @@ pub(crate) async fn who() -> Result<(Web, Actor), Refusal> {
     Ok((web, actor))
 }
 
+/// The same for what a borrowed session must not do: who did not prove lately who they are is asked to.
+pub(crate) async fn who_lately() -> Result<(Web, Actor), Refusal> {
+    let (web, actor) = who().await?;
+    if is_fresh(&web, &session().await?).await? { Ok((web, actor)) } else { Err(UiError::ProofNeeded.into()) }
+}
+
 /// Runs the work and answers: on refusal logs a fault's cause, sets the status, and sends who is signed out to log in.
 pub(crate) async fn answer<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, UiError> {
     let error = match work.await {
@@ -90,8 +96,8 @@ pub(crate) async fn answer<T>(work: impl Future<Output = Result<T, Refusal>>) ->
         Err(refusal) => refusal.tell(),
     };
     if let (Some(parts), Some(response)) = (use_context::<Parts>(), use_context::<ResponseOptions>()) {
-        if error == UiError::SignedOut {
-            leptos_axum::redirect(&login_address(&parts));
+        if let Some(address) = leads_to(&parts, &error) {
+            leptos_axum::redirect(&address);
         }
         if let UiError::TooMany { seconds } = error {
             response.insert_header(header::RETRY_AFTER, seconds.into());
@@ -103,10 +109,20 @@ pub(crate) async fn answer<T>(work: impl Future<Output = Result<T, Refusal>>) ->
     Err(error)
 }
 
+/// The page where what is missing can be given.
+fn leads_to(parts: &Parts, error: &UiError) -> Option<String> {
+    match error {
+        UiError::SignedOut => Some(and_back("/login", parts)),
+        UiError::ProofNeeded => Some(and_back("/account/confirm", parts)),
+        UiError::SecondFactorNeeded => Some("/account/security?needed=1".to_owned()),
+        _ => None,
+    }
+}
+
 /// A browser that shows HTML is redirected when it is signed out, and after the plain form of a page: there the status
 /// belongs to the redirect, and the error travels in the address it leads to. Everything else is told by the status.
 fn speaks_by_status(parts: &Parts, error: &UiError) -> bool {
-    let redirected = *error == UiError::SignedOut || parts.uri.path().starts_with("/api/");
+    let redirected = leads_to(parts, error).is_some() || parts.uri.path().starts_with("/api/");
     !(accepts_html(&parts.headers) && redirected)
 }
 

@@ -1,39 +1,10 @@
-//! Beginning and ending sessions, and where a person goes then.
+//! What browsers say of themselves, ending sessions, and where a person goes then.
 
 use http::{header, request::Parts};
-use kubewise_backend::session::{ABSOLUTE, BROWSER, REMEMBERED, USER_ID};
-use kubewise_contract::UserId;
-use leptos::prelude::use_context;
-use tower_sessions::{Expiry, cookie::time::Duration, session::Id};
+use tower_sessions::session::Id;
 
 use super::answer::{Refusal, session};
 use crate::place::encode;
-
-/// Signs a person in: the session gets a new id, so that one planted before is worth nothing. A browser that is closed
-/// forgets it, unless it shall `remember`.
-pub(crate) async fn begin_session(user: UserId, remember: bool) -> Result<(), Refusal> {
-    let session = session().await?;
-    session.cycle_id().await?;
-    session.insert(REMEMBERED, remember).await?;
-    session.set_expiry(Some(expiry(remember)));
-    session.insert(USER_ID, user).await?;
-    session.insert(BROWSER, use_context::<Parts>().map(|parts| browser_of(&parts)).unwrap_or_default()).await?;
-    Ok(())
-}
-
-/// Gives the session another id: what a person may do, or by which password, has changed.
-pub(crate) async fn renew_session() -> Result<(), Refusal> {
-    let session = session().await?;
-    session.cycle_id().await?;
-    session.set_expiry(Some(expiry(session.get(REMEMBERED).await?.unwrap_or_default())));
-    Ok(())
-}
-
-/// How long the browser keeps the cookie; how long a session lasts, the store knows.
-fn expiry(remember: bool) -> Expiry {
-    let most = Duration::seconds(i64::try_from(ABSOLUTE.as_secs()).unwrap_or(i64::MAX));
-    if remember { Expiry::OnInactivity(most) } else { Expiry::OnSessionEnd }
-}
 
 /// Names the session that asks.
 pub(crate) async fn session_id() -> Result<Option<Id>, Refusal> {
@@ -89,8 +60,8 @@ pub(crate) fn local_path(text: &str) -> Option<&str> {
     (visible && text.starts_with('/') && !text.starts_with("//") && text.len() <= 2000).then_some(text)
 }
 
-/// The log-in page, which leads back to the page that was asked for.
-pub(super) fn login_address(parts: &Parts) -> String {
+/// A page that leads back to the one that was asked for.
+pub(super) fn and_back(through: &str, parts: &Parts) -> String {
     // A server function called by a page: the page is what to come back to.
     let page = if parts.uri.path().starts_with("/api/") {
         parts
@@ -103,8 +74,8 @@ pub(super) fn login_address(parts: &Parts) -> String {
         parts.uri.path_and_query().map(ToString::to_string)
     };
     match page.as_deref().and_then(local_path) {
-        Some(page) if page != "/" && !page.starts_with("/login") => format!("/login?next={}", encode(page)),
-        _ => "/login".to_owned(),
+        Some(page) if page != "/" && !page.starts_with("/login") => format!("{through}?next={}", encode(page)),
+        _ => through.to_owned(),
     }
 }
 
@@ -140,16 +111,16 @@ mod tests {
     #[test]
     fn logging_in_leads_back_to_the_page() {
         let page = http::Request::get("/o/acme/clusters?q=eu").body(()).unwrap().into_parts().0;
-        assert_eq!(login_address(&page), "/login?next=%2Fo%2Facme%2Fclusters%3Fq%3Deu");
+        assert_eq!(and_back("/login", &page), "/login?next=%2Fo%2Facme%2Fclusters%3Fq%3Deu");
         let call = http::Request::post("/api/clusters")
             .header("referer", "https://kubewise.example/o/acme/")
             .body(())
             .unwrap();
-        assert_eq!(login_address(&call.into_parts().0), "/login?next=%2Fo%2Facme%2F");
+        assert_eq!(and_back("/login", &call.into_parts().0), "/login?next=%2Fo%2Facme%2F");
         let foreign = http::Request::post("/api/clusters")
             .header("referer", "https://kubewise.example//evil.example")
             .body(())
             .unwrap();
-        assert_eq!(login_address(&foreign.into_parts().0), "/login");
+        assert_eq!(and_back("/login", &foreign.into_parts().0), "/login");
     }
 }

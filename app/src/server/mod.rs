@@ -4,15 +4,18 @@ mod answer;
 mod assets;
 mod login;
 mod lookup;
+pub mod provider;
 mod shell;
+pub mod sign_in;
 mod token_cookie;
 mod visitor;
 
-pub(crate) use answer::{Refusal, answer, who};
-pub(crate) use login::{begin_session, end_session, local_path, renew_session, session_id};
+pub use answer::Refusal;
+pub(crate) use answer::{answer, session, who, who_lately};
+pub(crate) use login::{end_session, local_path, session_id};
 pub(crate) use lookup::{cluster_in, organisation_in};
 pub use shell::shell;
-pub(crate) use token_cookie::{hand_over, take_over};
+pub(crate) use token_cookie::{factor_added, hand_over, take_codes, take_over};
 pub use visitor::ClientAddress;
 pub(crate) use visitor::{keep, visitor};
 

@@ -2,17 +2,29 @@
 
 use kubewise_contract::{
     EmailAddress, Field, FieldError, OrgId, OrgSlug, OrganisationName, OrganisationRef, PersonName, Problem, Role,
-    Strength, UserId, Viewer,
+    Strength, UserId, Viewer, Ways,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     Actor, Error, Visitor, Web,
     attempts::{self, Counter},
-    database,
+    database, links,
     mail::{self, Mail},
+    oidc::{self, Proven},
     password::PasswordPolicy,
 };
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUpPolicy {
+    /// Anybody.
+    Open,
+    /// Who was invited.
+    Invite,
+    /// Nobody; whoever runs the installation makes accounts.
+    Closed,
+}
 
 /// What signing up asks for.
 pub struct SignUp {
@@ -26,6 +38,17 @@ pub struct SignUp {
     pub organisation: OrganisationName,
 }
 
+/// Somebody for whom an account is made: what they chose is checked.
+pub(crate) struct Newcomer<'a> {
+    pub(crate) name: &'a PersonName,
+    pub(crate) email: &'a EmailAddress,
+    pub(crate) organisation: &'a OrganisationName,
+    pub(crate) password_hash: Option<&'a str>,
+    /// Who they are at the issuer, which proved that they read the address.
+    pub(crate) identity: Option<&'a Proven>,
+    pub(crate) invitation: Option<&'a SecretString>,
+}
+
 /// What signing up made.
 pub struct SignedUp {
     /// The person.
@@ -34,44 +57,81 @@ pub struct SignedUp {
     pub slug: OrgSlug,
 }
 
-/// Who signed in.
-pub struct LoggedIn {
-    /// The person.
-    pub user: UserId,
-    /// What the browser shall keep, if it keeps nothing of ours yet.
-    pub keep: Option<SecretString>,
-}
-
 impl Web {
     /// Makes an account and an organisation owned by it.
     ///
     /// Fails with [`Error::Invalid`] when the password is weak or the address has an account, and with
     /// [`Error::SignUpClosed`] where strangers are not let in.
     pub async fn sign_up(&self, request: SignUp) -> Result<SignedUp, Error> {
-        if !self.signup_open {
+        if self.signup != SignUpPolicy::Open {
             return Err(Error::SignUpClosed);
         }
-        self.create_account(request).await
+        self.create_account(request, None).await
+    }
+
+    /// The same with an invitation, which is used up by it. Fails with [`Error::LinkEnded`] when it is none, or none for
+    /// this address, or too old; and with [`Error::SignUpClosed`] where nobody is let in.
+    pub async fn sign_up_by_invitation(&self, request: SignUp, invitation: &SecretString) -> Result<SignedUp, Error> {
+        if self.signup == SignUpPolicy::Closed {
+            return Err(Error::SignUpClosed);
+        }
+        self.create_account(request, Some(invitation)).await
+    }
+
+    /// How people sign in and up here.
+    pub fn ways(&self) -> Ways {
+        Ways { provider: self.provider(), passkeys: self.has_passkeys(), sign_up: self.signup == SignUpPolicy::Open }
     }
 
     /// The same without asking whether strangers are let in: for whoever runs the installation.
-    pub(crate) async fn create_account(&self, request: SignUp) -> Result<SignedUp, Error> {
+    pub(crate) async fn create_account(
+        &self,
+        request: SignUp,
+        invitation: Option<&SecretString>,
+    ) -> Result<SignedUp, Error> {
         let about = [request.name.as_str(), request.email.as_str(), request.organisation.as_str(), "kubewise"];
         self.passwords.check(&request.password, &about).await?;
         let hash = self.passwords.hash(&self.world, &request.password).await?;
+        let newcomer = Newcomer {
+            name: &request.name,
+            email: &request.email,
+            organisation: &request.organisation,
+            password_hash: Some(&hash),
+            identity: None,
+            invitation,
+        };
+        self.make_account(newcomer).await
+    }
+
+    pub(crate) async fn make_account(&self, request: Newcomer<'_>) -> Result<SignedUp, Error> {
         let now = self.world.now();
         let user = UserId(self.world.uuid());
         let org = OrgId(self.world.uuid());
         let mut tx = database::begin(&self.pool, Some(org), Some(user)).await?;
+        if let Some(invitation) = request.invitation {
+            let used = sqlx::query!(
+                "DELETE FROM sign_up_invitations WHERE hash = $1 AND email_canonical = $2 AND expires_at > $3",
+                links::hash(invitation.expose_secret()),
+                request.email.canonical(),
+                now,
+            )
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if used == 0 {
+                return Err(Error::LinkEnded);
+            }
+        }
         // Not by an error of PostgreSQL's: its log would hold the address.
         let inserted = sqlx::query!(
-            "INSERT INTO users (id, name, email, email_canonical, password_hash, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_canonical) DO NOTHING",
+            "INSERT INTO users (id, name, email, email_canonical, password_hash, email_verified_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email_canonical) DO NOTHING",
             user.0,
             request.name.as_str(),
             request.email.as_str(),
             request.email.canonical(),
-            hash,
+            request.password_hash,
+            request.identity.map(|_| now),
             now,
         )
         .execute(&mut *tx)
@@ -114,7 +174,10 @@ impl Web {
         )
         .execute(&mut *tx)
         .await?;
-        mail::enqueue(&mut tx, &Mail::VerifyAddress { user }).await?;
+        match request.identity {
+            Some(proven) => oidc::insert(&mut tx, &self.world, user, proven).await?,
+            None => mail::enqueue(&mut tx, &Mail::VerifyAddress { user }).await?,
+        }
         tx.commit().await?;
         Ok(SignedUp { user, slug })
     }
@@ -135,14 +198,9 @@ impl Web {
         attempts::begin(&self.pool, &self.world, vec![Counter::sign_ups(visitor.address)]).await
     }
 
-    /// The browser in which an account was just made.
-    pub async fn remember_first(&self, user: UserId, visitor: &Visitor) -> Result<Option<SecretString>, Error> {
-        self.remember(user, visitor, false).await
-    }
-
     /// Checks an address and a password. Whatever is wrong, the answer is [`Error::WrongCredentials`], after the same
     /// work; after several that failed, [`Error::TooMany`].
-    pub async fn log_in(&self, email: &str, password: &SecretString, visitor: &Visitor) -> Result<LoggedIn, Error> {
+    pub async fn log_in(&self, email: &str, password: &SecretString, visitor: &Visitor) -> Result<UserId, Error> {
         // What is no address has no account; it is looked up all the same, so that it takes as long.
         let canonical = EmailAddress::parse(email).map(|e| e.canonical()).unwrap_or_default();
         let kept = visitor.hash();
@@ -164,7 +222,7 @@ impl Web {
             ],
         };
         attempts::begin(&self.pool, &self.world, counters.clone()).await?;
-        let (id, hash) = row.map(|row| (row.id, row.password_hash)).unzip();
+        let (id, hash) = row.map_or((None, None), |row| (Some(row.id), row.password_hash));
         let matches = self.passwords.verify(hash.clone(), password).await?;
         let (Some(user), Some(hash), true) = (id.map(UserId), hash, matches) else {
             return Err(Error::WrongCredentials);
@@ -182,8 +240,7 @@ impl Web {
             .execute(&self.pool)
             .await?;
         }
-        let keep = self.remember(user, visitor, true).await?;
-        Ok(LoggedIn { user, keep })
+        Ok(user)
     }
 
     /// What pages show of the person who looks, and the organisations they may choose from.

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, UserId};
 use secrecy::SecretString;
 use sqlx::PgPool;
 
-use crate::{Error, SignUp, Web, authorize::permission::ManageClusters, database};
+use crate::{Error, SignUp, Web, World, authorize::permission::ManageClusters, database, links};
 
 /// What a cluster holds, for scripts.
 #[derive(Debug, serde::Serialize)]
@@ -28,7 +29,7 @@ impl Web {
         if self.admin_find_user(&request.email).await?.is_some() {
             return Ok(None);
         }
-        Ok(Some(self.create_account(request).await?.slug))
+        Ok(Some(self.create_account(request, None).await?.slug))
     }
 
     /// The account with an address.
@@ -113,4 +114,84 @@ pub async fn find_organisation(owner: &PgPool, slug: &OrgSlug) -> Result<(OrgId,
     .await?
     .ok_or(Error::NotFound)?;
     Ok((OrgId(row.id), UserId(row.user_id)))
+}
+
+/// A job that failed as often as it is tried.
+#[derive(Debug, serde::Serialize)]
+pub struct DeadJob {
+    /// Names it.
+    pub id: String,
+    /// The queue it waited in.
+    pub queue: String,
+    /// Which mail it is, if it is one; to whom is not told.
+    pub mail: Option<String>,
+    /// How often it was begun.
+    pub attempts: i32,
+    /// Why it failed last.
+    pub why: Option<serde_json::Value>,
+}
+
+/// Jobs that failed for good, latest last. `owner` logs in as `kubewise_owner`. The queue's tables are its own, so these
+/// statements are not checked when they are compiled.
+pub async fn dead_jobs(owner: &PgPool) -> Result<Vec<DeadJob>, Error> {
+    use sqlx::Row;
+    let rows = sqlx::query(
+        "SELECT id, job_type, job, attempts, last_result FROM apalis.jobs
+         WHERE status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts) ORDER BY run_at, id LIMIT 1000",
+    )
+    .fetch_all(owner)
+    .await?;
+    let jobs = rows.into_iter().map(|row| {
+        let job: Vec<u8> = row.try_get("job")?;
+        let job: Option<serde_json::Value> = serde_json::from_slice(&job).ok();
+        Ok(DeadJob {
+            id: row.try_get("id")?,
+            queue: row.try_get("job_type")?,
+            mail: job.and_then(|job| Some(job.get("mail")?.as_str()?.to_owned())),
+            attempts: row.try_get("attempts")?,
+            why: row.try_get("last_result")?,
+        })
+    });
+    Ok(jobs.collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// Has jobs that failed for good tried again: this one, or all. Answers how many. `owner` logs in as `kubewise_owner`.
+pub async fn retry_dead_jobs(owner: &PgPool, id: Option<&str>) -> Result<u64, Error> {
+    let done = sqlx::query(
+        "UPDATE apalis.jobs SET status = 'Pending', attempts = 0, run_at = now(), lock_by = NULL, lock_at = NULL, done_at = NULL
+         WHERE (status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts)) AND ($1::text IS NULL OR id = $1)",
+    )
+    .bind(id)
+    .execute(owner)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Ends all sessions: of the account with this address, or of everybody. Answers how many. `owner` logs in as
+/// `kubewise_owner`.
+pub async fn end_sessions(owner: &PgPool, email: Option<&EmailAddress>) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "DELETE FROM sessions WHERE $1::text IS NULL OR user_id IN (SELECT id FROM users WHERE email_canonical = $1)",
+        email.map(EmailAddress::canonical),
+    )
+    .execute(owner)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Invites somebody to make an account, with this address, within a week. Answers what the link to the sign-up page
+/// carries. `owner` logs in as `kubewise_owner`.
+pub async fn invite(owner: &PgPool, world: &World, email: &EmailAddress) -> Result<SecretString, Error> {
+    let token = URL_SAFE_NO_PAD.encode(world.random::<32>());
+    let now = world.now();
+    sqlx::query!(
+        "INSERT INTO sign_up_invitations (hash, email_canonical, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+        links::hash(&token),
+        email.canonical(),
+        now,
+        now + time::Duration::days(7),
+    )
+    .execute(owner)
+    .await?;
+    Ok(token.into())
 }

@@ -52,6 +52,26 @@ impl Counter {
         Self::new("proof", &[user.0.as_bytes()], 5)
     }
 
+    /// A code for one account, from one network.
+    pub(crate) fn code_from(user: UserId, address: IpAddr) -> Self {
+        Self::new("code from", &[user.0.as_bytes(), &network(address)], 5)
+    }
+
+    /// A code for one account, from anywhere: of six digits, a few thousand guesses find one.
+    pub(crate) fn code(user: UserId) -> Self {
+        Self::new("code", &[user.0.as_bytes()], 15)
+    }
+
+    /// A code for one account, by a browser that it was signed in with before.
+    pub(crate) fn code_by_browser(user: UserId, hash: &[u8]) -> Self {
+        Self::new("code by browser", &[user.0.as_bytes(), hash], 10)
+    }
+
+    /// Going to the provider from one network, and not coming back.
+    pub(crate) fn provider(address: IpAddr) -> Self {
+        Self::new("provider", &[&network(address)], 50)
+    }
+
     /// Accounts made from one network; none is taken back.
     pub(crate) fn sign_ups(address: IpAddr) -> Self {
         Self::new("sign up", &[&network(address)], 100)

@@ -27,7 +27,7 @@ pub mod permission {
         )*};
     }
 
-    grant!(ViewOrganisation, ViewInventory, ManageClusters);
+    grant!(ViewOrganisation, ViewInventory, ManageClusters, ManageOrganisation);
 }
 
 /// Proof that an [`Actor`] holds permission `P` on a `T`. Only this module can make one.
@@ -59,6 +59,8 @@ pub struct Actor {
     pub(crate) user: UserId,
     pub(crate) name: String,
     pub(crate) email: String,
+    /// Whether signing in asked them for more than one proof.
+    pub(crate) has_second_factor: bool,
 }
 
 impl Actor {
@@ -91,12 +93,20 @@ pub struct Cluster {
 impl Web {
     /// Who a session's user id stands for; none when the account is gone.
     pub async fn actor(&self, user: UserId) -> Result<Option<Actor>, Error> {
-        let row =
-            sqlx::query!("SELECT name, email FROM users WHERE id = $1", user.0).fetch_optional(&self.pool).await?;
-        Ok(row.map(|row| Actor { user, name: row.name, email: row.email }))
+        let row = sqlx::query!(
+            r#"SELECT name, email,
+                      EXISTS (SELECT FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
+                      OR EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id) AS "has_second_factor!"
+               FROM users u WHERE id = $1"#,
+            user.0,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| Actor { user, name: row.name, email: row.email, has_second_factor: row.has_second_factor }))
     }
 
-    /// Looks up an organisation. Not a member: [`Error::NotFound`]; a member whose role lacks `P`: [`Error::Forbidden`].
+    /// Looks up an organisation. Not a member: [`Error::NotFound`]; a member without the second factor that it asks for:
+    /// [`Error::SecondFactorNeeded`]; a member whose role lacks `P`: [`Error::Forbidden`].
     pub async fn organisation<P: permission::Grant>(
         &self,
         actor: &Actor,
@@ -104,7 +114,7 @@ impl Web {
     ) -> Result<Authorized<Organisation, P>, Error> {
         let mut tx = database::user_tx(&self.pool, actor.user).await?;
         let row = sqlx::query!(
-            "SELECT o.id, o.name, m.role FROM organisations o JOIN memberships m ON m.org_id = o.id
+            "SELECT o.id, o.name, o.requires_second_factor, m.role FROM organisations o JOIN memberships m ON m.org_id = o.id
              WHERE o.slug = $1 AND m.user_id = $2",
             slug.as_str(),
             actor.user.0,
@@ -113,6 +123,9 @@ impl Web {
         .await?
         .ok_or(Error::NotFound)?;
         tx.commit().await?;
+        if row.requires_second_factor && !actor.has_second_factor {
+            return Err(Error::SecondFactorNeeded);
+        }
         let role = Role::parse(&row.role).ok_or_else(|| Error::Internal(format!("unknown role {:?}", row.role)))?;
         if !role.may(P::PERMISSION) {
             return Err(Error::Forbidden);

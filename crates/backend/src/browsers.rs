@@ -41,14 +41,20 @@ fn hash(kept: &str) -> Vec<u8> {
 }
 
 impl Web {
+    /// Whether the account was signed in with this browser before.
+    pub(crate) async fn is_known(&self, user: UserId, visitor: &Visitor) -> Result<bool, Error> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM known_browsers WHERE user_id = $1 AND hash = $2) AS "known!""#,
+            user.0,
+            visitor.hash(),
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// Remembers that an account was signed in with this browser, and tells its owner if it is not the first and was not
     /// seen before (`tell`). Answers what the browser shall keep, if it keeps nothing of ours yet.
-    pub(crate) async fn remember(
-        &self,
-        user: UserId,
-        visitor: &Visitor,
-        tell: bool,
-    ) -> Result<Option<SecretString>, Error> {
+    pub async fn remember(&self, user: UserId, visitor: &Visitor, tell: bool) -> Result<Option<SecretString>, Error> {
         let now = self.world.now();
         let mut tx = database::begin(&self.pool, None, None).await?;
         let kept = visitor.hash();

@@ -1,6 +1,6 @@
 //! What can go wrong, with its cause. The cause is for the log; [`Error::ui`] is all that leaves the server.
 
-use kubewise_contract::{FieldError, UiError};
+use kubewise_contract::{FieldError, ProviderRefusal, UiError};
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,18 @@ pub enum Error {
     /// The asker sees it but may not do this.
     #[error("forbidden")]
     Forbidden,
+    /// The organisation asks its members for a second factor, and the asker has none.
+    #[error("a second factor is needed")]
+    SecondFactorNeeded,
+    /// What a passkey signed was not what it was asked for.
+    #[error("the passkey was not accepted")]
+    PasskeyRefused,
+    /// The site has no name, so it has no passkeys.
+    #[error("there are no passkeys for a site without a name")]
+    NoPasskeys,
+    /// About signing in through another provider.
+    #[error("refused: {0:?}")]
+    Provider(ProviderRefusal),
     /// New accounts are not accepted.
     #[error("sign-up is closed")]
     SignUpClosed,
@@ -40,6 +52,12 @@ pub enum Error {
     Internal(String),
 }
 
+impl From<ProviderRefusal> for Error {
+    fn from(refusal: ProviderRefusal) -> Self {
+        Self::Provider(refusal)
+    }
+}
+
 impl Error {
     /// What the browser is told.
     pub fn ui(&self) -> UiError {
@@ -49,6 +67,10 @@ impl Error {
             Self::LinkEnded => UiError::LinkEnded,
             Self::NotFound => UiError::NotFound,
             Self::Forbidden => UiError::Forbidden,
+            Self::SecondFactorNeeded => UiError::SecondFactorNeeded,
+            Self::PasskeyRefused => UiError::PasskeyRefused,
+            Self::NoPasskeys => UiError::NoPasskeys,
+            Self::Provider(refusal) => UiError::Provider(*refusal),
             Self::SignUpClosed => UiError::SignUpClosed,
             Self::TooMany { seconds } => UiError::TooMany { seconds: *seconds },
             Self::Database(e) if database_is_away(e) => UiError::Unavailable,

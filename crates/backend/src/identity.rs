@@ -3,6 +3,7 @@
 
 use kubewise_contract::{Account, EmailAddress, Field, FieldError, PersonName, Problem, SessionRow};
 use secrecy::SecretString;
+use sqlx::PgConnection;
 use tower_sessions::session::Id;
 
 use crate::{
@@ -22,11 +23,20 @@ const TOKEN_BYTES: usize = 64;
 impl Web {
     /// The account of who asks.
     pub async fn account(&self, actor: &Actor) -> Result<Account, Error> {
-        let row = sqlx::query!("SELECT name, email, email_verified_at FROM users WHERE id = $1", actor.user.0)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or(Error::NotFound)?;
-        Ok(Account { name: row.name, email: row.email, is_verified: row.email_verified_at.is_some() })
+        let row = sqlx::query!(
+            r#"SELECT name, email, email_verified_at, password_hash IS NOT NULL AS "has_password!" FROM users WHERE id = $1"#,
+            actor.user.0,
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(Error::NotFound)?;
+        Ok(Account {
+            name: row.name,
+            email: row.email,
+            is_verified: row.email_verified_at.is_some(),
+            has_password: row.has_password,
+            provider: self.provider_of(actor.user).await?,
+        })
     }
 
     /// Changes what a person is called.
@@ -44,14 +54,17 @@ impl Web {
         Ok(tx.commit().await?)
     }
 
-    /// Sends a mail to another address, which becomes the account's once its link is opened.
+    /// Sends a mail to another address, which becomes the account's once its link is opened. Without a password, who asks
+    /// must have proved lately who they are.
     pub async fn request_address(
         &self,
         actor: &Actor,
-        password: &SecretString,
+        password: Option<&SecretString>,
         email: &EmailAddress,
     ) -> Result<(), Error> {
-        self.prove(actor, password).await?;
+        if let Some(password) = password {
+            self.prove(actor, password).await?;
+        }
         // Whether somebody else has it is not told here: it would tell who has an account.
         let mut tx = database::begin(&self.pool, None, None).await?;
         mail::enqueue(&mut tx, &Mail::ChangeAddress { user: actor.user, email: email.as_str().to_owned() }).await?;
@@ -174,13 +187,30 @@ impl Web {
         let hash = self.passwords.hash(&self.world, password).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", actor.user.0, hash).execute(&mut *tx).await?;
-        sqlx::query!(
-            "DELETE FROM sessions WHERE user_id = $1 AND id_hash IS DISTINCT FROM $2",
+        end_others(&mut tx, actor, current).await?;
+        links::forget(&mut tx, actor.user, Purpose::ResetPassword).await?;
+        mail::enqueue(&mut tx, &Mail::PasswordChanged { user: actor.user }).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Gives who asks a first password; they are signed out everywhere but in the session `current`. Who has one is
+    /// [`Error::NotFound`]: it is changed by who knows it.
+    pub async fn set_password(&self, actor: &Actor, current: Option<Id>, password: &SecretString) -> Result<(), Error> {
+        self.passwords.check(password, &[&actor.name, &actor.email, "kubewise"]).await?;
+        let hash = self.passwords.hash(&self.world, password).await?;
+        let mut tx = database::begin(&self.pool, None, None).await?;
+        let set = sqlx::query!(
+            "UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash IS NULL",
             actor.user.0,
-            current.map(|id| session::hash(&id)),
+            hash,
         )
         .execute(&mut *tx)
-        .await?;
+        .await?
+        .rows_affected();
+        if set == 0 {
+            return Err(Error::NotFound);
+        }
+        end_others(&mut tx, actor, current).await?;
         links::forget(&mut tx, actor.user, Purpose::ResetPassword).await?;
         mail::enqueue(&mut tx, &Mail::PasswordChanged { user: actor.user }).await?;
         Ok(tx.commit().await?)
@@ -231,19 +261,43 @@ impl Web {
         Ok(())
     }
 
+    /// All that signing in asks for once more: the password, and a code from who has a second factor.
+    pub async fn prove_again(
+        &self,
+        actor: &Actor,
+        password: &SecretString,
+        code: &str,
+        visitor: &Visitor,
+    ) -> Result<(), Error> {
+        self.prove(actor, password).await?;
+        if actor.has_second_factor { self.check_code(actor.user, code, visitor).await } else { Ok(()) }
+    }
+
     /// The password once more, before something that a borrowed session must not do.
     async fn prove(&self, actor: &Actor, password: &SecretString) -> Result<(), Error> {
         let counters = [Counter::proof(actor.user)];
         attempts::begin(&self.pool, &self.world, counters.to_vec()).await?;
         let hash = sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", actor.user.0)
             .fetch_optional(&self.pool)
-            .await?;
+            .await?
+            .flatten();
         if self.passwords.verify(hash, password).await? {
             attempts::succeeded(&self.pool, &self.world, &counters).await
         } else {
             Err(FieldError { field: Field::CurrentPassword, problem: Problem::Wrong }.into())
         }
     }
+}
+
+async fn end_others(tx: &mut PgConnection, actor: &Actor, current: Option<Id>) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM sessions WHERE user_id = $1 AND id_hash IS DISTINCT FROM $2",
+        actor.user.0,
+        current.map(|id| session::hash(&id)),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 fn limit(token: &SecretString) -> Result<(), Error> {

@@ -192,7 +192,11 @@ impl Worker {
 
     pub(crate) async fn remove_ended_links(&self) -> Result<u64, Error> {
         let done = sqlx::query!("DELETE FROM account_links WHERE expires_at <= $1", self.world.now());
-        Ok(done.execute(&self.pool).await?.rows_affected())
+        let ended = done.execute(&self.pool).await?.rows_affected();
+        sqlx::query!("DELETE FROM sign_up_invitations WHERE expires_at <= $1", self.world.now())
+            .execute(&self.pool)
+            .await?;
+        Ok(ended)
     }
 
     /// Attempts and browsers of long ago.

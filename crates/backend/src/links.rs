@@ -115,6 +115,6 @@ pub(crate) async fn forget(tx: &mut PgConnection, user: UserId, purpose: Purpose
     Ok(())
 }
 
-fn hash(token: &str) -> Vec<u8> {
+pub(crate) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }

@@ -37,8 +37,64 @@ pub(crate) enum Mail {
     ResetPassword { email: String },
     /// The password of an account was changed.
     PasswordChanged { user: UserId },
+    /// Something was done to how the person proves who they are.
+    SecurityChanged { user: UserId, what: Changed },
     /// Somebody signed in with a browser that the account was not signed in with before, at this second since 1970.
     NewBrowser { user: UserId, browser: String, at: i64 },
+}
+
+/// What a person is told of in case it was not them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Changed {
+    AuthenticatorAdded,
+    AuthenticatorRemoved,
+    PasskeyAdded,
+    PasskeyRemoved,
+    RecoveryCodesMade,
+    RecoveryCodeUsed,
+    ProviderLinked,
+    ProviderUnlinked,
+}
+
+impl Changed {
+    /// The subject, and what was done.
+    const fn sentence(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AuthenticatorAdded => (
+                "Two-step sign-in was switched on",
+                "an authenticator app was added to your account at Kubewise. Signing in asks for a code of it from now on. Everywhere else you were signed out.",
+            ),
+            Self::AuthenticatorRemoved => (
+                "Your authenticator app was removed",
+                "the authenticator app of your account at Kubewise was removed. Signing in asks for no code of it any more.",
+            ),
+            Self::PasskeyAdded => (
+                "A passkey was added",
+                "a passkey was added to your account at Kubewise. It signs you in, and everywhere else you were signed out.",
+            ),
+            Self::PasskeyRemoved => (
+                "A passkey was removed",
+                "a passkey of your account at Kubewise was removed. It signs nobody in any more.",
+            ),
+            Self::RecoveryCodesMade => (
+                "You have new recovery codes",
+                "new recovery codes were made for your account at Kubewise. Those from before work no more.",
+            ),
+            Self::RecoveryCodeUsed => (
+                "A recovery code was used",
+                "your account at Kubewise was signed in to, or changed, with one of its recovery codes. That code works no more.",
+            ),
+            Self::ProviderLinked => (
+                "Another way to sign in was linked",
+                "your account at Kubewise can be signed in to through a provider from now on, such as Google. Your account's security page says as whom.",
+            ),
+            Self::ProviderUnlinked => (
+                "A way to sign in was unlinked",
+                "your account at Kubewise can be signed in to through a provider, such as Google, no more.",
+            ),
+        }
+    }
 }
 
 impl Queue for Mail {
@@ -229,6 +285,10 @@ impl Worker {
             Mail::PasswordChanged { user } => {
                 let what = "the password of your account at Kubewise was changed just now. Everywhere else you were signed out.";
                 self.tell(user, "Your password was changed", what.to_owned()).await
+            }
+            Mail::SecurityChanged { user, what } => {
+                let (subject, sentence) = what.sentence();
+                self.tell(user, subject, sentence.to_owned()).await
             }
             Mail::NewBrowser { user, browser, at } => {
                 let with = if browser.is_empty() { String::new() } else { format!(" with {browser}") };

@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Ingest, Mailer, PasswordPolicy, Web, Worker, World,
+    Ingest, Mailer, MasterKeys, PasswordPolicy, SignUpPolicy, Web, Worker, World,
     database::{MIGRATIONS, Part, Target, migrate},
 };
 
@@ -66,7 +66,7 @@ impl TestDatabase {
     /// The part that serves people.
     pub fn web(&self, world: &World) -> Web {
         let passwords = PasswordPolicy::new(world, 2).expect("argon2 accepts its parameters");
-        Web::new(self.pool(Part::Web), world.clone(), passwords, true)
+        Web::new(self.pool(Part::Web), world.clone(), passwords, MasterKeys::ephemeral(world), SignUpPolicy::Open)
     }
 
     /// The part that serves agents.

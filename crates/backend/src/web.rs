@@ -1,9 +1,12 @@
 //! The part of the server that serves people.
 
+use std::sync::Arc;
+
 use kubewise_contract::Timestamp;
 use sqlx::PgPool;
+use webauthn_rs::Webauthn;
 
-use crate::{World, password::PasswordPolicy, session::Sessions};
+use crate::{MasterKeys, Oidc, SignUpPolicy, World, passkeys, password::PasswordPolicy, session::Sessions};
 
 /// All that pages may do. Cheap to clone.
 #[derive(Clone)]
@@ -11,13 +14,28 @@ pub struct Web {
     pub(crate) pool: PgPool,
     pub(crate) world: World,
     pub(crate) passwords: PasswordPolicy,
-    pub(crate) signup_open: bool,
+    pub(crate) keys: MasterKeys,
+    pub(crate) signup: SignUpPolicy,
+    pub(crate) webauthn: Option<Arc<Webauthn>>,
+    pub(crate) oidc: Option<Oidc>,
 }
 
 impl Web {
-    /// `pool` logs in as `kubewise_web`. `signup_open`: whether strangers may make accounts.
-    pub const fn new(pool: PgPool, world: World, passwords: PasswordPolicy, signup_open: bool) -> Self {
-        Self { pool, world, passwords, signup_open }
+    /// `pool` logs in as `kubewise_web`. `signup`: who may make an account.
+    pub const fn new(
+        pool: PgPool,
+        world: World,
+        passwords: PasswordPolicy,
+        keys: MasterKeys,
+        signup: SignUpPolicy,
+    ) -> Self {
+        Self { pool, world, passwords, keys, signup, webauthn: None, oidc: None }
+    }
+
+    /// With the passkeys of the site at this address, if it has a name.
+    #[must_use]
+    pub fn at(self, public_url: &str) -> Self {
+        Self { webauthn: passkeys::judge(public_url).map(Arc::new), ..self }
     }
 
     /// Now.

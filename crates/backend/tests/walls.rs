@@ -193,6 +193,12 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Worker, "SELECT hash FROM known_browsers"),
         (Part::Worker, "SELECT key FROM attempts"),
         (Part::Worker, "INSERT INTO known_browsers DEFAULT VALUES"),
+        // Who somebody is at an issuer is never handed to another account, and for pages alone.
+        (Part::Web, "UPDATE identities SET user_id = gen_random_uuid()"),
+        (Part::Web, "UPDATE identities SET subject = 'x'"),
+        (Part::Ingest, "SELECT * FROM identities"),
+        (Part::Worker, "SELECT issuer FROM identities"),
+        (Part::Worker, "DELETE FROM identities"),
         // Agents' part knows nothing of people.
         (Part::Ingest, "SELECT * FROM users"),
         (Part::Ingest, "SELECT * FROM sessions"),

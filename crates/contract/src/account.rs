@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OrgSlug, Role, Timestamp};
+use crate::{OrgSlug, Provider, Role, Timestamp};
 
 /// The signed-in person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,10 @@ pub struct Account {
     pub email: String,
     /// Whether they proved that they read it.
     pub is_verified: bool,
+    /// Whether a password signs them in.
+    pub has_password: bool,
+    /// By whom else they can sign in.
+    pub provider: Option<Provider>,
 }
 
 /// Somewhere a person is signed in.
@@ -50,4 +54,84 @@ pub struct SessionRow {
     pub last_seen_at: Timestamp,
     /// Whether it is the one that asks.
     pub is_current: bool,
+}
+
+/// What a person can prove who they are with, besides the password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactors {
+    /// Since when an authenticator app gives codes, if one does.
+    pub app_since: Option<Timestamp>,
+    /// Recovery codes that are left.
+    pub codes: u32,
+    /// Passkeys, oldest first.
+    pub passkeys: Vec<PasskeyRow>,
+}
+
+impl SecondFactors {
+    /// Nothing but an app that is being set up.
+    pub const fn app_only() -> Self {
+        Self { app_since: Some(Timestamp(0)), codes: 0, passkeys: Vec::new() }
+    }
+
+    /// Whether signing in asks for more than one proof.
+    pub const fn is_on(&self) -> bool {
+        self.app_since.is_some() || !self.passkeys.is_empty()
+    }
+}
+
+/// A passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyRow {
+    /// Names it, and does not open anything.
+    pub id: String,
+    /// What the person calls it.
+    pub name: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was used last.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What an authenticator app needs to know.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticatorSetup {
+    /// The seed in base32, for who cannot scan.
+    pub seed: String,
+    /// The `otpauth:` address, for an app on the same device.
+    pub url: String,
+    /// Width and height of the QR code of that address, in squares.
+    pub size: u32,
+    /// Its dark squares, as the path of an SVG.
+    pub dark: String,
+}
+
+impl core::fmt::Debug for AuthenticatorSetup {
+    // A seed must not get into a log.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AuthenticatorSetup").finish_non_exhaustive()
+    }
+}
+
+/// What an organisation asks of its members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganisationSettings {
+    /// Its name.
+    pub name: String,
+    /// Whether members without a second factor see nothing of it.
+    pub requires_second_factor: bool,
+    /// How many members there are.
+    pub members: i64,
+    /// How many of them have no second factor.
+    pub without_second_factor: i64,
+}
+
+/// How people sign in and up here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ways {
+    /// What the provider is called that people may sign in through, if there is one.
+    pub provider: Option<String>,
+    /// Whether the site has a name, so that passkeys can belong to it.
+    pub passkeys: bool,
+    /// Whether anybody may make an account.
+    pub sign_up: bool,
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Weakness;
+use crate::{ProviderRefusal, Weakness};
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -28,9 +28,29 @@ pub enum UiError {
     /// You see it but may not do this to it. 403.
     #[error("Your role does not allow this. Ask an owner or admin of the organisation.")]
     Forbidden,
+    /// What was asked for needs a proof that is not older than ten minutes. 403.
+    #[error("Confirm first that it is you.")]
+    ProofNeeded,
+    /// The organisation asks its members for a second factor, and you have none. 403.
+    #[error("This organisation asks its members for two-step sign-in. Set it up in your account first.")]
+    SecondFactorNeeded,
+    /// The passkey does not belong here, or what it signed was not what it was asked for. 401.
+    #[error("This passkey was not accepted. Try again, or choose another way.")]
+    PasskeyRefused,
+    /// The person did not go through with it, or has no passkey that fits (made in the browser).
+    #[error("No passkey was used. Try again, or choose another way.")]
+    PasskeyCancelled,
+    /// The browser knows no passkeys, or the site has no name that one could belong to. 404.
+    #[error(
+        "Passkeys do not work here: they need a browser that knows them, and a site with a name. Choose another way."
+    )]
+    NoPasskeys,
     /// The request did not come from this site's own pages. 403.
     #[error("This request did not come from Kubewise's own pages, so it was not carried out.")]
     ForeignOrigin,
+    /// About signing in through another provider. 409.
+    #[error("{}", .0.sentence())]
+    Provider(ProviderRefusal),
     /// This installation does not accept new accounts. 403.
     #[error("This installation does not accept new accounts. Ask whoever runs it for an invitation.")]
     SignUpClosed,
@@ -56,10 +76,15 @@ impl UiError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) => 422,
-            Self::WrongCredentials | Self::SignedOut => 401,
+            Self::WrongCredentials | Self::SignedOut | Self::PasskeyRefused | Self::PasskeyCancelled => 401,
             Self::LinkEnded => 410,
-            Self::NotFound => 404,
-            Self::Forbidden | Self::ForeignOrigin | Self::SignUpClosed => 403,
+            Self::NotFound | Self::NoPasskeys => 404,
+            Self::Forbidden
+            | Self::ProofNeeded
+            | Self::SecondFactorNeeded
+            | Self::ForeignOrigin
+            | Self::SignUpClosed => 403,
+            Self::Provider(_) => 409,
             Self::TooMany { .. } => 429,
             Self::Unavailable => 503,
             Self::Internal | Self::Transport => 500,
@@ -111,6 +136,10 @@ pub enum Field {
     ClusterName,
     /// The name typed again to confirm a deletion.
     Confirmation,
+    /// A code of an authenticator app, or a recovery code.
+    Code,
+    /// What a passkey is called.
+    PasskeyName,
     /// A filter or position in a URL.
     Query,
 }
@@ -125,6 +154,8 @@ impl fmt::Display for Field {
             Self::Organisation => "The organisation's name",
             Self::ClusterName => "The cluster's name",
             Self::Confirmation => "The confirmation",
+            Self::Code => "The code",
+            Self::PasskeyName => "The passkey's name",
             Self::Query => "The address of this page",
         })
     }
@@ -158,6 +189,8 @@ pub enum Problem {
     Taken,
     /// Not the one that is known.
     Wrong,
+    /// Not a code that is valid now, or one that was used.
+    WrongCode,
     /// Not what was asked to be typed again.
     DoesNotMatch,
     /// Cannot be understood.
@@ -181,6 +214,7 @@ impl fmt::Display for Problem {
             ),
             Self::Taken => f.write_str("is already in use."),
             Self::Wrong => f.write_str("is not right."),
+            Self::WrongCode => f.write_str("is not right, or was used already. Wait for the next one, or use another."),
             Self::DoesNotMatch => f.write_str("does not match."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }

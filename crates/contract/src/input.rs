@@ -63,6 +63,10 @@ text_input! {
     /// An organisation's name, as people write it.
     OrganisationName, Field::Organisation, 80
 }
+text_input! {
+    /// What a person calls a passkey of theirs.
+    PasskeyName, Field::PasskeyName, 60
+}
 
 /// A cluster's name in Kubewise: 1 to 63 of lower-case letters, digits, `-` and `.` (so that it can be used on a command line).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,22 +10,29 @@ mod ids;
 mod input;
 mod inventory;
 mod page;
+mod provider;
 mod role;
 mod strength;
 mod timestamp;
 
-pub use account::{Account, OrganisationRef, SessionRow, Viewer};
+pub use account::{
+    Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SessionRow, Viewer,
+    Ways,
+};
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
 };
 pub use error::{Field, FieldError, Problem, UiError};
 pub use ids::{ClusterId, OrgId, OrgSlug, ResourceUid, UserId};
-pub use input::{ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PersonName};
+pub use input::{
+    ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName, PersonName,
+};
 pub use inventory::{
     AppSource, ApplicationRow, Health, ImageRow, NamespaceRow, NodeRow, ResourceDetail, ResourceRef, ResourceRow,
     SearchRow, WorkloadRow,
 };
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
+pub use provider::{LinkedIdentity, Provider, ProviderRefusal};
 pub use role::{Permission, Role};
 pub use strength::{Strength, Weakness};
 pub use timestamp::Timestamp;

@@ -30,6 +30,8 @@ pub enum Permission {
     ViewInventory,
     /// Add, rename and delete clusters; make, rotate and revoke their tokens.
     ManageClusters,
+    /// See and change what the organisation asks of its members.
+    ManageOrganisation,
 }
 
 impl Role {
@@ -49,6 +51,10 @@ impl Role {
             Permission::ManageClusters => match self {
                 Self::Owner | Self::Admin | Self::Operator => true,
                 Self::Viewer | Self::Billing => false,
+            },
+            Permission::ManageOrganisation => match self {
+                Self::Owner | Self::Admin => true,
+                Self::Operator | Self::Viewer | Self::Billing => false,
             },
         }
     }
@@ -72,7 +78,8 @@ impl Role {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 3] = [Self::ViewOrganisation, Self::ViewInventory, Self::ManageClusters];
+    pub const ALL: [Self; 4] =
+        [Self::ViewOrganisation, Self::ViewInventory, Self::ManageClusters, Self::ManageOrganisation];
 }
 
 impl fmt::Display for Role {

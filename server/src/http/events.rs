@@ -59,7 +59,7 @@ pub(super) async fn events(State(state): State<WebState>, Path(slug): Path<Strin
     let changes = state.live.subscribe();
     let org = match who.authorized().await {
         Ok(organisation) => organisation.id,
-        Err(Error::Forbidden) => return StatusCode::FORBIDDEN.into_response(),
+        Err(Error::Forbidden | Error::SecondFactorNeeded) => return StatusCode::FORBIDDEN.into_response(),
         Err(Error::NotFound) => return StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
             tracing::error!(%error, "events");

@@ -25,7 +25,7 @@ use tower_http::{
 };
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use super::{assets, client_address, events, health, ingest, install, one_task, origin, security, trace};
+use super::{assets, client_address, events, health, ingest, install, oidc, one_task, origin, security, trace};
 
 /// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
 const PAGE: Duration = Duration::from_secs(20);
@@ -57,6 +57,8 @@ pub(super) struct WebState {
     pub(super) web: Web,
     pub(super) live: Live,
     pub(super) stopping: watch::Receiver<bool>,
+    pub(super) public_url: String,
+    pub(super) https: bool,
     leptos: LeptosOptions,
 }
 
@@ -108,23 +110,32 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
-    let state =
-        WebState { web, live: parts.live.clone(), stopping: parts.stopping.clone(), leptos: parts.leptos.clone() };
+    let state = WebState {
+        web,
+        live: parts.live.clone(),
+        stopping: parts.stopping.clone(),
+        public_url: parts.public_url.clone(),
+        https,
+        leptos: parts.leptos.clone(),
+    };
     one_task::set_executor();
     let pages = Router::new()
         .leptos_routes_with_context(&state, generate_route_list(App), context.clone(), {
             let leptos = parts.leptos.clone();
             move || shell(leptos.clone())
         })
+        .route(oidc::START, get(oidc::start))
+        .route(oidc::CALLBACK, get(oidc::callback))
         .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell))
+        // Inside: what a request did to its session is kept even if the browser does not wait for it.
+        .layer(sessions.clone())
         // Not for events: they have no end, and must leave at once, not when a block is full.
         .layer(from_fn(one_task::one_task))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE))
         .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
     pages
-        .route("/o/{org}/events", get(events::events))
+        .route("/o/{org}/events", get(events::events).layer(sessions))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
-        .layer(sessions)
         .layer(origin::layer(parts.public_url.clone()))
         .layer(client_address::layer(parts.behind_proxy))
         .with_state(state)

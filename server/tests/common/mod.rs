@@ -41,6 +41,12 @@ impl Clock {
         (clock, world)
     }
 
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        #[expect(clippy::disallowed_methods, reason = "the clock of the world that this one was made with")]
+        let now = OffsetDateTime::now_utc();
+        now + time::Duration::seconds(self.0.load(Ordering::SeqCst))
+    }
+
     pub(crate) fn pass(&self, duration: time::Duration) {
         self.0.fetch_add(duration.whole_seconds(), Ordering::SeqCst);
     }
@@ -73,13 +79,19 @@ impl TestServer {
     }
 
     pub(crate) async fn start_with(world: World) -> Self {
+        // Passkeys belong to names.
+        Self::start_of(world, |database, world, _| database.web(world).at("http://localhost")).await
+    }
+
+    /// With pages of one's own making, from the address that they get.
+    pub(crate) async fn start_of(world: World, web: impl FnOnce(&TestDatabase, &World, &str) -> Web) -> Self {
         // A second test of the same process finds it installed.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let database = TestDatabase::new().await;
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
         let url = format!("http://{}", listener.address().unwrap());
         let (stop, stopping) = watch::channel(false);
-        let web = database.web(&world);
+        let web = web(&database, &world, &url);
         let live = Live::new();
         let parts = Parts {
             web: Some(web.clone()),
@@ -263,6 +275,27 @@ impl Browser {
         self.dressed(request).send().await.unwrap()
     }
 
+    /// Opens an address as a link on one of the site's own pages does; cookies are kept. Where it leads.
+    pub(crate) async fn follow(&mut self, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
+        let response = self.dressed(request.header("sec-fetch-site", "same-origin")).send().await.unwrap();
+        assert!(response.status().is_redirection(), "{path}: {}", response.status());
+        self.keep_cookies(&response);
+        response.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    fn keep_cookies(&mut self, response: &Response) {
+        for cookie in response.headers().get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            if cookie.starts_with("kubewise-browser=") {
+                self.kept = Some(cookie.split(';').next().unwrap().to_owned());
+            }
+            if cookie.starts_with("kubewise=") {
+                self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+            }
+        }
+    }
+
     fn dressed(&self, mut request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let cookies: Vec<&str> = [&self.cookie, &self.kept].into_iter().flatten().map(String::as_str).collect();
         if !cookies.is_empty() {
@@ -309,15 +342,7 @@ impl Browser {
             request = request.header("origin", origin);
         }
         let response = self.dressed(request).send().await.unwrap();
-        for cookie in response.headers().get_all("set-cookie") {
-            let cookie = cookie.to_str().unwrap();
-            if cookie.starts_with("kubewise-browser=") {
-                self.kept = Some(cookie.split(';').next().unwrap().to_owned());
-            }
-            if cookie.starts_with("kubewise=") {
-                self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-            }
-        }
+        self.keep_cookies(&response);
         response
     }
 }

@@ -1,19 +1,19 @@
 //! `/account`: what people call somebody, and the address they are known by.
 
 use kubewise_contract::{Account, Field, PASSWORD_MAX_CHARS, PersonName};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 
 use super::{done_note, use_done};
 use crate::{
     api::{ChangeAddress, ChangeName, ResendVerification, account},
-    parts::{FormError, Skeleton, Submit, TextField, failure},
+    parts::{FormError, Post, PostForm, Skeleton, Submit, TextField, failure},
 };
 
 #[derive(Clone, Copy)]
 struct Forms {
-    name: ServerAction<ChangeName>,
-    address: ServerAction<ChangeAddress>,
-    resend: ServerAction<ResendVerification>,
+    name: Post,
+    address: Post,
+    resend: Post,
     done: Memo<String>,
 }
 
@@ -21,7 +21,12 @@ struct Forms {
 #[component]
 pub(crate) fn Profile() -> impl IntoView {
     let done = use_done();
-    let forms = Forms { name: ServerAction::new(), address: ServerAction::new(), resend: ServerAction::new(), done };
+    let forms = Forms {
+        name: Post::to::<ChangeName>(),
+        address: Post::to::<ChangeAddress>(),
+        resend: Post::to::<ResendVerification>(),
+        done,
+    };
     // What was done changes what is shown.
     let account = Resource::new(move || done.get(), |_| account());
     view! {
@@ -37,14 +42,15 @@ pub(crate) fn Profile() -> impl IntoView {
 }
 
 fn page(account: &Account, forms: Forms) -> AnyView {
-    let naming = Signal::derive(move || forms.name.value().get().and_then(Result::err));
+    let naming = forms.name.trouble();
     let (name, proof) = (account.name.clone(), proof(account, forms));
-    let addressing = Signal::derive(move || forms.address.value().get().and_then(Result::err));
+    let has_password = account.has_password;
+    let addressing = forms.address.trouble();
     view! {
         <div class="card">
             <section class="setting">
                 <div><h2>"Name"</h2><p>"What others in your organisations see."</p></div>
-                <ActionForm action=forms.name>
+                <PostForm post=forms.name>
                     <div class="form">
                         <FormError trouble=naming/>
                         {done_note(forms.done, "name", "Your name was changed.")}
@@ -52,7 +58,7 @@ fn page(account: &Account, forms: Forms) -> AnyView {
                             autocomplete="name" max=PersonName::MAX value=name/>
                         <div class="act"><Submit pending=forms.name.pending() class="btn">"Change the name"</Submit></div>
                     </div>
-                </ActionForm>
+                </PostForm>
             </section>
             <section class="setting">
                 <div>
@@ -61,17 +67,19 @@ fn page(account: &Account, forms: Forms) -> AnyView {
                 </div>
                 <div class="grid">
                     {proof}
-                    <ActionForm action=forms.address>
+                    <PostForm post=forms.address>
                         <div class="form">
                             <FormError trouble=addressing/>
                             {done_note(forms.done, "address", "A mail is on its way to the new address. It is yours once you open the link in it.")}
                             <TextField name="email" label="New e-mail address".into_any() field=Field::Email trouble=addressing
                                 kind="email" autocomplete="email" max=254/>
-                            <TextField name="current_password" label="Your password".into_any() field=Field::CurrentPassword
-                                trouble=addressing kind="password" autocomplete="current-password" max=PASSWORD_MAX_CHARS/>
+                            {has_password.then(|| view! {
+                                <TextField name="current_password" label="Your password".into_any() field=Field::CurrentPassword
+                                    trouble=addressing kind="password" autocomplete="current-password" max=PASSWORD_MAX_CHARS/>
+                            })}
                             <div class="act"><Submit pending=forms.address.pending() class="btn">"Change the address"</Submit></div>
                         </div>
-                    </ActionForm>
+                    </PostForm>
                 </div>
             </section>
         </div>
@@ -81,7 +89,7 @@ fn page(account: &Account, forms: Forms) -> AnyView {
 
 /// The address, and whether it was proven.
 fn proof(account: &Account, forms: Forms) -> AnyView {
-    let trouble = Signal::derive(move || forms.resend.value().get().and_then(Result::err));
+    let trouble = forms.resend.trouble();
     let email = account.email.clone();
     let state = if account.is_verified {
         view! { <span class="tag ok">"confirmed"</span> }.into_any()
@@ -90,12 +98,12 @@ fn proof(account: &Account, forms: Forms) -> AnyView {
     };
     let resend = (!account.is_verified).then(|| {
         view! {
-            <ActionForm action=forms.resend>
+            <PostForm post=forms.resend>
                 <div class="form">
                     <FormError trouble/>
                     <div class="act"><Submit pending=forms.resend.pending() class="btn">"Send the link again"</Submit></div>
                 </div>
-            </ActionForm>
+            </PostForm>
         }
     });
     view! {

@@ -1,26 +1,26 @@
 //! `/account/sessions`: where somebody is signed in, and the end of what they do not recognise.
 
 use kubewise_contract::{SessionRow, Timestamp};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 
 use super::{done_note, use_done};
 use crate::{
     api::{At, EndOtherSessions, EndSession, sessions},
-    parts::{Age, FormError, Skeleton, Submit, failure, ticking},
+    parts::{Age, FormError, Post, PostForm, Skeleton, Submit, failure, ticking},
 };
 
 #[derive(Clone, Copy)]
 struct Forms {
-    one: ServerAction<EndSession>,
-    others: ServerAction<EndOtherSessions>,
+    one: Post,
+    others: Post,
     done: Memo<String>,
 }
 
 /// The sessions of who looks.
 #[component]
 pub(crate) fn Sessions() -> impl IntoView {
-    let forms = Forms { one: ServerAction::new(), others: ServerAction::new(), done: use_done() };
-    let found = Resource::new(move || (forms.one.version().get(), forms.others.version().get()), |_| sessions());
+    let forms = Forms { one: Post::to::<EndSession>(), others: Post::to::<EndOtherSessions>(), done: use_done() };
+    let found = Resource::new(move || (forms.one.version(), forms.others.version()), |_| sessions());
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
@@ -35,17 +35,17 @@ pub(crate) fn Sessions() -> impl IntoView {
 
 fn page(rows: &[SessionRow], now: Timestamp, forms: Forms) -> AnyView {
     let trouble = Signal::derive(move || {
-        let one = forms.one.value().get().and_then(Result::err);
-        one.or_else(|| forms.others.value().get().and_then(Result::err))
+        let one = forms.one.error();
+        one.or_else(|| forms.others.error())
     });
     let now = ticking(now);
     let several = rows.len() > 1;
     let rows: Vec<_> = rows.iter().map(|row| line(row, now, forms.one)).collect();
     let others = several.then(|| {
         view! {
-            <ActionForm action=forms.others>
+            <PostForm post=forms.others>
                 <Submit pending=forms.others.pending() class="btn danger">"Sign out everywhere else"</Submit>
-            </ActionForm>
+            </PostForm>
         }
     });
     view! {
@@ -59,7 +59,7 @@ fn page(rows: &[SessionRow], now: Timestamp, forms: Forms) -> AnyView {
     .into_any()
 }
 
-fn line(row: &SessionRow, now: Signal<Timestamp>, action: ServerAction<EndSession>) -> AnyView {
+fn line(row: &SessionRow, now: Signal<Timestamp>, action: Post) -> AnyView {
     let browser =
         if row.browser.is_empty() { "A browser that does not say what it is".to_owned() } else { row.browser.clone() };
     let end = if row.is_current {
@@ -67,10 +67,10 @@ fn line(row: &SessionRow, now: Signal<Timestamp>, action: ServerAction<EndSessio
     } else {
         let (label, id) = (format!("Sign out {browser}"), row.id.clone());
         view! {
-            <ActionForm action>
+            <PostForm post=action>
                 <input type="hidden" name="id" value=id/>
                 <button type="submit" class="btn" aria-label=label disabled=action.pending()>"Sign out"</button>
-            </ActionForm>
+            </PostForm>
         }
         .into_any()
     };

@@ -2,23 +2,23 @@
 //! section says what it does before it does it.
 
 use kubewise_contract::{ClusterDetail, Field};
-use leptos::{form::ActionForm, prelude::*};
+use leptos::prelude::*;
 
 use super::frame::Detail;
 use crate::{
     api::{At, DeleteCluster, RenameCluster, RevokeToken, RotateToken, may_manage},
     live::Live,
-    parts::{FormError, Icon, Skeleton, Submit, TextField, failure},
+    parts::{FormError, Icon, Post, PostForm, Skeleton, Submit, TextField, failure},
     place::{ClusterPlace, use_cluster_place},
 };
 
 /// The forms of this page; they live as long as it does.
 #[derive(Clone, Copy)]
 struct Forms {
-    rename: ServerAction<RenameCluster>,
-    rotate: ServerAction<RotateToken>,
-    revoke: ServerAction<RevokeToken>,
-    delete: ServerAction<DeleteCluster>,
+    rename: Post,
+    rotate: Post,
+    revoke: Post,
+    delete: Post,
 }
 
 /// What can be done with a cluster.
@@ -28,14 +28,13 @@ pub(crate) fn Settings() -> impl IntoView {
     let live = expect_context::<Live>();
     let Detail(detail) = expect_context();
     let forms = Forms {
-        rename: ServerAction::new(),
-        rotate: ServerAction::new(),
-        revoke: ServerAction::new(),
-        delete: ServerAction::new(),
+        rename: Post::to::<RenameCluster>(),
+        rotate: Post::to::<RotateToken>(),
+        revoke: Post::to::<RevokeToken>(),
+        delete: Post::to::<DeleteCluster>(),
     };
     Effect::new(move |_| {
-        let done =
-            matches!(forms.rename.value().get(), Some(Ok(()))) | matches!(forms.revoke.value().get(), Some(Ok(())));
+        let done = forms.rename.is_done() | forms.revoke.is_done();
         if done {
             live.touch();
         }
@@ -45,7 +44,7 @@ pub(crate) fn Settings() -> impl IntoView {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
                 match (allowed.await, detail.await) {
-                    (Ok(()), Ok(At { body, .. })) => page(&place.get_untracked(), &body, forms),
+                    (Ok(()), Ok(At { body, .. })) => page(&place.get_untracked(), &body, &forms),
                     (Err(error), _) | (_, Err(error)) => failure(&error),
                 }
             })}
@@ -53,7 +52,7 @@ pub(crate) fn Settings() -> impl IntoView {
     }
 }
 
-fn page(place: &ClusterPlace, detail: &ClusterDetail, forms: Forms) -> AnyView {
+fn page(place: &ClusterPlace, detail: &ClusterDetail, forms: &Forms) -> AnyView {
     view! {
         <div class="card">
             {rename(place, detail, forms.rename)}
@@ -73,14 +72,14 @@ fn about(place: &ClusterPlace) -> AnyView {
     .into_any()
 }
 
-fn rename(place: &ClusterPlace, detail: &ClusterDetail, action: ServerAction<RenameCluster>) -> AnyView {
-    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
-    let done = move || matches!(action.value().get(), Some(Ok(())));
+fn rename(place: &ClusterPlace, detail: &ClusterDetail, action: Post) -> AnyView {
+    let trouble = action.trouble();
+    let done = move || action.is_done();
     let (which, name) = (about(place), detail.summary.name.clone());
     view! {
         <section class="setting">
             <div><h2>"Name"</h2><p>"How people call it. Nothing in the cluster changes."</p></div>
-            <ActionForm action>
+            <PostForm post=action>
                 <div class="form">
                     <FormError trouble/>
                     {which}
@@ -91,20 +90,15 @@ fn rename(place: &ClusterPlace, detail: &ClusterDetail, action: ServerAction<Ren
                         <span class="muted" role="status">{move || done().then_some("Renamed")}</span>
                     </div>
                 </div>
-            </ActionForm>
+            </PostForm>
         </section>
     }
     .into_any()
 }
 
-fn token(
-    place: &ClusterPlace,
-    detail: &ClusterDetail,
-    rotate: ServerAction<RotateToken>,
-    revoke: ServerAction<RevokeToken>,
-) -> AnyView {
-    let rotating = Signal::derive(move || rotate.value().get().and_then(Result::err));
-    let revoking = Signal::derive(move || revoke.value().get().and_then(Result::err));
+fn token(place: &ClusterPlace, detail: &ClusterDetail, rotate: Post, revoke: Post) -> AnyView {
+    let rotating = rotate.trouble();
+    let revoking = revoke.trouble();
     let (sentence, make) = if detail.has_token {
         ("A new token ends the old one at once. The agent is refused until it has the new one.", "Make a new token")
     } else {
@@ -113,14 +107,14 @@ fn token(
     let revoke_form = detail.has_token.then(|| {
         let which = about(place);
         view! {
-            <ActionForm action=revoke>
+            <PostForm post=revoke>
                 <div class="form">
                     <FormError trouble=revoking/>
                     {which}
                     <div class="act"><Submit pending=revoke.pending() class="btn danger">"Revoke the token"</Submit></div>
                     <div class="hint muted">"Ends the token without a new one. What was sent stays."</div>
                 </div>
-            </ActionForm>
+            </PostForm>
         }
     });
     let which = about(place);
@@ -128,13 +122,13 @@ fn token(
         <section class="setting">
             <div><h2>"Token"</h2><p>{sentence}</p></div>
             <div class="grid">
-                <ActionForm action=rotate>
+                <PostForm post=rotate>
                     <div class="form">
                         <FormError trouble=rotating/>
                         {which}
                         <div class="act"><Submit pending=rotate.pending() class="btn">{Icon::Refresh.show()}{make}</Submit></div>
                     </div>
-                </ActionForm>
+                </PostForm>
                 {revoke_form}
             </div>
         </section>
@@ -142,8 +136,8 @@ fn token(
     .into_any()
 }
 
-fn delete(place: &ClusterPlace, detail: &ClusterDetail, action: ServerAction<DeleteCluster>) -> AnyView {
-    let trouble = Signal::derive(move || action.value().get().and_then(Result::err));
+fn delete(place: &ClusterPlace, detail: &ClusterDetail, action: Post) -> AnyView {
+    let trouble = action.trouble();
     let label = view! { "Type "<code>{detail.summary.name.clone()}</code>" to confirm" };
     let which = about(place);
     view! {
@@ -153,14 +147,14 @@ fn delete(place: &ClusterPlace, detail: &ClusterDetail, action: ServerAction<Del
                 <p>"Everything that Kubewise holds of this cluster is deleted, and its token ends. The cluster itself is not touched; \
                     remove the agent there. This cannot be undone."</p>
             </div>
-            <ActionForm action>
+            <PostForm post=action>
                 <div class="form">
                     <FormError trouble/>
                     {which}
                     <TextField name="confirmation" label=label.into_any() field=Field::Confirmation trouble code=true max=63/>
                     <div class="act"><Submit pending=action.pending() class="btn danger">{Icon::Trash.show()}"Delete the cluster"</Submit></div>
                 </div>
-            </ActionForm>
+            </PostForm>
         </section>
     }
     .into_any()

@@ -1,0 +1,39 @@
+//! What an organisation asks of its members.
+
+use kubewise_contract::{OrganisationSettings, UiError};
+use leptos::prelude::*;
+
+use super::read::Read;
+
+/// What is set.
+#[server(name = GetOrganisationSettings, prefix = "/api", endpoint = "organisation_settings", protocol = Read)]
+pub(crate) async fn organisation_settings(org: String) -> Result<OrganisationSettings, UiError> {
+    use kubewise_backend::permission::ManageOrganisation;
+
+    use crate::server::{answer, organisation_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let organisation = organisation_in::<ManageOrganisation>(&web, &actor, &org).await?;
+        Ok(web.organisation_settings(&organisation).await?)
+    })
+    .await
+}
+
+/// Asks all members for a second factor (`required` is there), or no more.
+#[server(prefix = "/api", endpoint = "require_second_factor")]
+pub(crate) async fn require_second_factor(org: String, required: Option<String>) -> Result<(), UiError> {
+    use kubewise_backend::permission::ManageOrganisation;
+
+    use crate::{
+        place::org_href,
+        server::{answer, organisation_in, who_lately},
+    };
+    answer(async {
+        let (web, actor) = who_lately().await?;
+        let organisation = organisation_in::<ManageOrganisation>(&web, &actor, &org).await?;
+        web.require_second_factor(&organisation, &actor, required.is_some()).await?;
+        leptos_axum::redirect(&org_href(&org, "/settings?done=second-factor"));
+        Ok(())
+    })
+    .await
+}

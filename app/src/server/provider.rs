@@ -1,0 +1,54 @@
+//! What a session holds while its person is at the provider, and the pages that say why somebody came back with nothing.
+
+use kubewise_backend::{Flow, FlowPurpose};
+use kubewise_contract::ProviderRefusal;
+use tower_sessions::Session;
+
+use super::{Refusal, login::local_path, sign_in::keep_cookie};
+use crate::place::encode;
+
+/// The key under which a session holds it.
+const FLOW: &str = "flow";
+
+/// Has the session hold what was begun. A second one takes the place of the first.
+pub async fn hold(session: &Session, flow: &Flow) -> Result<(), Refusal> {
+    session.insert(FLOW, flow).await?;
+    keep_cookie(session).await
+}
+
+/// Takes what was begun out of the session: whatever comes of it, it is taken once.
+pub async fn take(session: &Session) -> Result<Option<Flow>, Refusal> {
+    let flow = session.remove::<Flow>(FLOW).await?;
+    if flow.is_some() {
+        keep_cookie(session).await?;
+        // At once, so that a second answer does not find it while the first is judged.
+        session.save().await?;
+    }
+    Ok(flow)
+}
+
+/// The page that was asked for, if it is one of this server.
+pub fn page(next: Option<&str>) -> Option<&str> {
+    next.and_then(local_path)
+}
+
+/// Where somebody confirms that it is them, to come back to `next`.
+pub fn confirm_page(next: Option<&str>) -> String {
+    format!("/account/confirm?next={}", encode(page(next).unwrap_or("/account/security")))
+}
+
+/// The same, when only the second half is missing.
+pub fn second_half_page(next: Option<&str>) -> String {
+    format!("{}&half=1", confirm_page(next))
+}
+
+/// The page that says why nothing came of it.
+pub fn refusal_page(purpose: FlowPurpose, next: Option<&str>, refusal: ProviderRefusal) -> String {
+    let why = refusal.as_str();
+    match (purpose, page(next)) {
+        (FlowPurpose::SignIn, Some(next)) => format!("/login?google={why}&next={}", encode(next)),
+        (FlowPurpose::SignIn, None) => format!("/login?google={why}"),
+        (FlowPurpose::Link(_), _) => format!("/account/security?google={why}"),
+        (FlowPurpose::Confirm(_), next) => format!("{}&google={why}", confirm_page(next)),
+    }
+}
