@@ -1,6 +1,7 @@
 // A person and their own account: proving the address, forgetting and changing the password, being signed in elsewhere.
 import type { Page } from "@playwright/test";
 
+import { sql } from "../support/database.ts";
 import { linkIn, mailTo } from "../support/mail.ts";
 import { expect, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
@@ -110,6 +111,28 @@ test("name, address and password are changed", async ({ page, provoked }) => {
   await expect(page.getByText("Your password was changed, and you were signed out everywhere else.")).toBeVisible();
   await page.context().clearCookies();
   await signIn(page, { ...account, email, password: OTHER });
+});
+
+test("a link that is too old opens nothing", async ({ page, provoked }) => {
+  provoked.add(410);
+  const account = someone("Old");
+  await signUp(page, account);
+  const link = linkIn(await mailTo(account.email, "Confirm your e-mail address"));
+  sql(`UPDATE account_links SET expires_at = now() WHERE email = '${account.email}'`);
+  await visit(page, link);
+  await page.getByRole("button", { name: "Yes, this is my address" }).click();
+  await expect(page.getByRole("alert").filter({ hasText: ENDED })).toBeVisible();
+
+  await page.context().clearCookies();
+  await visit(page, "/reset");
+  await page.getByLabel("E-mail address").fill(account.email);
+  await page.getByRole("button", { name: "Send the link" }).click();
+  const reset = linkIn(await mailTo(account.email, "Choose a new password"));
+  sql(`UPDATE account_links SET expires_at = now() WHERE email = '${account.email}'`);
+  await visit(page, reset);
+  await page.getByLabel("New password").fill(OTHER);
+  await page.getByRole("button", { name: "Use this password" }).click();
+  await expect(page.getByRole("alert").filter({ hasText: ENDED })).toBeVisible();
 });
 
 test("a session that is not recognised is ended", async ({ page, browser }) => {

@@ -3,7 +3,7 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
 import { linkIn, mailTo } from "../support/mail.ts";
-import { agree, signInThere, withoutFonts } from "../support/oidc.ts";
+import { TAMPERED, agree, signInThere, withoutFonts } from "../support/oidc.ts";
 import { expect, scripted, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 const PASSWORD = "violet anchor drums quietly";
@@ -145,6 +145,20 @@ test("a tampered answer opens nothing", async ({ page }) => {
   await expect(page.getByRole("alert").filter({ hasText: "cannot be used, or came too late" })).toBeVisible();
   await visit(page, "/account");
   await expect(page).toHaveURL(/\/login\?next=/);
+});
+
+test("an ID token that proves nothing opens nothing", async ({ page }) => {
+  test.slow();
+  for (const how of TAMPERED) {
+    await page.context().clearCookies();
+    await visit(page, "/signup");
+    await theWay(page).click();
+    await signInThere(page, `tampered-${how}-${someone("Token").email}`);
+    await agree(page);
+    await expect(page.getByRole("alert").filter({ hasText: "cannot be used, or came too late" }), how).toBeVisible();
+    await visit(page, "/account");
+    await expect(page, how).toHaveURL(/\/login\?next=/);
+  }
 });
 
 test("who has no password confirms there that it is them", async ({ page }) => {

@@ -163,10 +163,13 @@ async fn sessions_are_listed_and_ended_by_whom_they_belong_to() {
     let stranger = server.tenant("two").await;
     let (mut here, mut there, mut foreign) = (server.browser(), server.browser(), server.browser());
     here.sign_in(&tenant.email, PASSWORD).await;
+    there.address = Some("198.51.100.7".to_owned());
     there.sign_in(&tenant.email, PASSWORD).await;
     foreign.sign_in(&stranger.email, PASSWORD).await;
     let listed = json(&here, "/api/sessions").await["body"].as_array().unwrap().clone();
     assert_eq!(listed.len(), 2);
+    let places: Vec<_> = listed.iter().map(|row| row["place"].as_str().unwrap()).collect();
+    assert!(places.contains(&"this machine") && places.contains(&"198.51.100.0/24"), "{places:?}");
     let (current, other): (Vec<&Value>, Vec<&Value>) = listed.iter().partition(|row| row["is_current"] == true);
     assert_eq!((current.len(), other.len()), (1, 1));
     let (current, other) = (current[0]["id"].as_str().unwrap(), other[0]["id"].as_str().unwrap());
@@ -308,7 +311,7 @@ async fn where_people_are_invited_an_invitation_lets_one_in_with_its_address() {
     let invitation = invite().await;
     assert_eq!(sign_up(&server, MAYA, "").await, 403, "strangers are not let in");
     assert_eq!(sign_up(&server, MAYA, "nonsense").await, 410);
-    assert_eq!(sign_up(&server, "other@example.com", &invitation).await, 410, "it is for one address");
+    assert_eq!(sign_up(&server, "other@example.com", &invitation).await, 422, "it is for one address");
     assert_eq!(sign_up(&server, MAYA, &invitation).await, 200);
     assert_eq!(sign_up(&server, MAYA, &invitation).await, 410, "once");
     let page = server.browser().get("/signup").await.text().await.unwrap();

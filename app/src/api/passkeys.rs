@@ -23,11 +23,11 @@ pub(crate) enum Purpose {
 pub(crate) async fn ask_passkey(purpose: Purpose) -> Result<String, UiError> {
     use kubewise_backend::Web;
 
-    use crate::server::{answer, session, sign_in, who};
+    use crate::server::{answer, session, sign_in, visitor, who};
     answer(async {
         let (web, session) = (expect_context::<Web>(), session().await?);
         let ceremony = match purpose {
-            Purpose::SignIn => web.ask_any_passkey()?,
+            Purpose::SignIn => web.ask_any_passkey(&visitor()?).await?,
             Purpose::Second => {
                 let pending = sign_in::pending(&web, &session).await?.ok_or(UiError::SignedOut)?;
                 web.ask_passkey(pending.user).await?
@@ -51,7 +51,7 @@ pub(crate) async fn answer_passkey(purpose: Purpose, answer: String, next: Strin
         let state = sign_in::take_ceremony(&web, &session).await?;
         let step = match purpose {
             Purpose::SignIn => {
-                let user = web.identify_passkey(state, &answer).await?;
+                let user = web.identify_passkey(state, &answer, &visitor).await?;
                 sign_in::whole_proof(&web, &session, &visitor, user, Some(&next)).await?
             }
             Purpose::Second => {

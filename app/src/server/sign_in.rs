@@ -122,13 +122,14 @@ pub(crate) async fn begin_session(
     user: UserId,
     remember: bool,
 ) -> Result<(), Refusal> {
-    use kubewise_backend::session::{BROWSER, REMEMBERED};
+    use kubewise_backend::session::{BROWSER, PLACE, REMEMBERED};
     session.clear().await;
     session.cycle_id().await?;
     session.insert(REMEMBERED, remember).await?;
     session.set_expiry(Some(expiry(remember)));
     session.insert(USER_ID, user).await?;
     session.insert(BROWSER, &visitor.browser).await?;
+    session.insert(PLACE, visitor.place()).await?;
     session.insert(PROVEN_AT, now(web)).await?;
     Ok(())
 }

@@ -69,8 +69,8 @@ impl Web {
         self.create_account(request, None).await
     }
 
-    /// The same with an invitation, which is used up by it. Fails with [`Error::LinkEnded`] when it is none, or none for
-    /// this address, or too old; and with [`Error::SignUpClosed`] where nobody is let in.
+    /// The same with an invitation, which is used up by it. Fails with [`Error::LinkEnded`] when it is none or too
+    /// old, with [`Error::Invalid`] when it is for another address, and with [`Error::SignUpClosed`] where nobody is let in.
     pub async fn sign_up_by_invitation(&self, request: SignUp, invitation: &SecretString) -> Result<SignedUp, Error> {
         if self.signup == SignUpPolicy::Closed {
             return Err(Error::SignUpClosed);
@@ -109,17 +109,17 @@ impl Web {
         let org = OrgId(self.world.uuid());
         let mut tx = database::begin(&self.pool, Some(org), Some(user)).await?;
         if let Some(invitation) = request.invitation {
-            let used = sqlx::query!(
-                "DELETE FROM sign_up_invitations WHERE hash = $1 AND email_canonical = $2 AND expires_at > $3",
+            let invited = sqlx::query_scalar!(
+                "DELETE FROM sign_up_invitations WHERE hash = $1 AND expires_at > $2 RETURNING email_canonical",
                 links::hash(invitation.expose_secret()),
-                request.email.canonical(),
                 now,
             )
-            .execute(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await?
-            .rows_affected();
-            if used == 0 {
-                return Err(Error::LinkEnded);
+            .ok_or(Error::LinkEnded)?;
+            if invited != request.email.canonical() {
+                // The invitation comes back with the end of the transaction.
+                return Err(FieldError { field: Field::Email, problem: Problem::NotInvited }.into());
             }
         }
         // Not by an error of PostgreSQL's: its log would hold the address.

@@ -72,6 +72,11 @@ impl Counter {
         Self::new("provider", &[&network(address)], 50)
     }
 
+    /// Questions for a passkey, from one network.
+    pub(crate) fn passkeys(address: IpAddr) -> Self {
+        Self::new("passkeys", &[&network(address)], 100)
+    }
+
     /// Accounts made from one network; none is taken back.
     pub(crate) fn sign_ups(address: IpAddr) -> Self {
         Self::new("sign up", &[&network(address)], 100)

@@ -31,6 +31,24 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    /// Where from, as far as the address tells, and no closer than a neighbourhood of the network: an address is a
+    /// person's.
+    pub fn place(&self) -> String {
+        match self.address.to_canonical() {
+            address if address.is_loopback() => "this machine".to_owned(),
+            IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => "a private network".to_owned(),
+            IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => "a private network".to_owned(),
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, c, ..] = v6.segments();
+                format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+        }
+    }
+
     pub(crate) fn hash(&self) -> Option<Vec<u8>> {
         self.kept.as_ref().map(|kept| hash(kept.expose_secret()))
     }
@@ -110,5 +128,22 @@ impl Web {
         }
         tx.commit().await?;
         Ok(fresh.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_no_closer_than_a_neighbourhood() {
+        let place =
+            |address: &str| Visitor { address: address.parse().unwrap(), browser: String::new(), kept: None }.place();
+        assert_eq!(place("198.51.100.7"), "198.51.100.0/24");
+        assert_eq!(place("::ffff:198.51.100.7"), "198.51.100.0/24");
+        assert_eq!(place("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
+        assert_eq!(place("10.1.2.3"), "a private network");
+        assert_eq!(place("fd00::7"), "a private network");
+        assert_eq!(place("127.0.0.1"), "this machine");
     }
 }

@@ -221,7 +221,7 @@ impl Web {
         let now = self.world.now();
         let current = current.map(|id| session::hash(&id));
         let rows = sqlx::query!(
-            "SELECT id_hash, data ->> 'browser' AS browser, created_at, last_seen_at FROM sessions
+            "SELECT id_hash, data ->> 'browser' AS browser, data ->> 'place' AS place, created_at, last_seen_at FROM sessions
              WHERE user_id = $1 AND created_at > $2 AND last_seen_at > $3 ORDER BY last_seen_at DESC, id_hash LIMIT 100",
             actor.user.0,
             now - session::ABSOLUTE,
@@ -233,6 +233,7 @@ impl Web {
             is_current: current.as_ref() == Some(&row.id_hash),
             id: hex::encode(&row.id_hash),
             browser: row.browser.unwrap_or_default(),
+            place: row.place.unwrap_or_default(),
             created_at: timestamp(row.created_at),
             last_seen_at: timestamp(row.last_seen_at),
         });

@@ -17,7 +17,9 @@ use webauthn_rs::{
 use webauthn_rs_proto::ResidentKeyRequirement;
 
 use crate::{
-    Actor, Error, Web, database,
+    Actor, Error, Visitor, Web,
+    attempts::{self, Counter},
+    database,
     error::is_taken,
     factors::forget_useless_codes,
     mail::{self, Changed, Mail},
@@ -119,14 +121,16 @@ impl Web {
         self.used(user, &result).await
     }
 
-    /// Asks for a passkey of anybody: who it is, the passkey tells.
-    pub fn ask_any_passkey(&self) -> Result<Ceremony, Error> {
+    /// Asks for a passkey of anybody: who it is, the passkey tells. Each time makes a session for the answer, so a network
+    /// that asks again and again and never answers has to wait.
+    pub async fn ask_any_passkey(&self, visitor: &Visitor) -> Result<Ceremony, Error> {
+        attempts::begin(&self.pool, &self.world, vec![Counter::passkeys(visitor.address)]).await?;
         let (options, state) = self.webauthn()?.start_discoverable_authentication().map_err(refused)?;
         ceremony(&options, &state)
     }
 
     /// Who it is, by the passkey with which the browser answered.
-    pub async fn identify_passkey(&self, state: Value, answer: &str) -> Result<UserId, Error> {
+    pub async fn identify_passkey(&self, state: Value, answer: &str, visitor: &Visitor) -> Result<UserId, Error> {
         let webauthn = self.webauthn()?;
         let state: DiscoverableAuthentication = serde_json::from_value(state).map_err(|_| Error::PasskeyRefused)?;
         let answer: PublicKeyCredential = serde_json::from_str(answer).map_err(|_| Error::PasskeyRefused)?;
@@ -139,6 +143,7 @@ impl Web {
         let passkey = parse(stored)?;
         let result = webauthn.finish_discoverable_authentication_v2(&answer, state, &passkey).map_err(refused)?;
         self.used(UserId(user), &result).await?;
+        attempts::succeeded(&self.pool, &self.world, &[Counter::passkeys(visitor.address)]).await?;
         Ok(UserId(user))
     }
 

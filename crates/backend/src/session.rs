@@ -19,6 +19,8 @@ use crate::World;
 pub const USER_ID: &str = "user_id";
 /// The key under which a session holds what browser began it.
 pub const BROWSER: &str = "browser";
+/// The key under which a session holds from which network it began.
+pub const PLACE: &str = "place";
 /// The key under which a session holds whether the browser keeps it after it was closed.
 pub const REMEMBERED: &str = "remembered";
 

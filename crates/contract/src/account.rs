@@ -48,6 +48,8 @@ pub struct SessionRow {
     pub id: String,
     /// What browser it is, on what system: `Firefox on Linux`.
     pub browser: String,
+    /// From which network they signed in: `198.51.100.0/24`.
+    pub place: String,
     /// When they signed in.
     pub created_at: Timestamp,
     /// When it was used last, to five minutes.

@@ -191,6 +191,8 @@ pub enum Problem {
     Wrong,
     /// Not a code that is valid now, or one that was used.
     WrongCode,
+    /// Not the one that was invited.
+    NotInvited,
     /// Not what was asked to be typed again.
     DoesNotMatch,
     /// Cannot be understood.
@@ -215,6 +217,7 @@ impl fmt::Display for Problem {
             Self::Taken => f.write_str("is already in use."),
             Self::Wrong => f.write_str("is not right."),
             Self::WrongCode => f.write_str("is not right, or was used already. Wait for the next one, or use another."),
+            Self::NotInvited => f.write_str("is not the one that was invited."),
             Self::DoesNotMatch => f.write_str("does not match."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }

@@ -75,12 +75,13 @@ fn line(row: &SessionRow, now: Signal<Timestamp>, action: Post) -> AnyView {
         .into_any()
     };
     let (seen, created) = (row.last_seen_at, row.created_at);
+    let place = (!row.place.is_empty()).then(|| format!(" from {}", row.place));
     view! {
         <li>
             <div>
                 <b>{browser}</b>
                 <div class="muted">
-                    <Age at=seen now before="used " after=" ago"/>", "<Age at=created now before="signed in " after=" ago"/>
+                    <Age at=seen now before="used " after=" ago"/>", "<Age at=created now before="signed in " after=" ago"/>{place}
                 </div>
             </div>
             {end}
