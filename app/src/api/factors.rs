@@ -1,20 +1,20 @@
 //! The second factor: asked for at sign-in, and set up in one's own account.
 
-use kubewise_contract::{AuthenticatorSetup, SecondFactors, UiError};
+use kubewise_contract::{AuthenticatorSetup, SecondFactors, SecondProofs, UiError};
 use leptos::prelude::*;
 
 use super::{At, read::Read};
 
 /// What can be given as the second proof by who gave the first.
 #[server(name = GetPending, prefix = "/api", endpoint = "pending", protocol = Read)]
-pub(crate) async fn pending() -> Result<SecondFactors, UiError> {
+pub(crate) async fn pending() -> Result<SecondProofs, UiError> {
     use kubewise_backend::Web;
 
     use crate::server::{answer, session, sign_in};
     answer(async {
         let web = expect_context::<Web>();
         let pending = sign_in::pending(&web, &session().await?).await?.ok_or(UiError::SignedOut)?;
-        Ok(web.second_factors_of(pending.user).await?)
+        Ok(web.second_proofs(pending.user).await?)
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! `/mfa`: somebody gave their password and has a second factor. Shortest way: one field, and the page they asked for.
 
-use kubewise_contract::{Field, SecondFactors};
+use kubewise_contract::{Field, SecondProofs};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -23,7 +23,7 @@ pub(crate) fn Mfa() -> impl IntoView {
                 <Transition fallback=Skeleton>
                     {move || Suspend::new(async move {
                         match pending.await {
-                            Ok(factors) => page(&factors, action),
+                            Ok(proofs) => page(proofs, action),
                             Err(error) => failure(&error),
                         }
                     })}
@@ -34,14 +34,15 @@ pub(crate) fn Mfa() -> impl IntoView {
     }
 }
 
-fn page(factors: &SecondFactors, action: Post) -> AnyView {
+fn page(proofs: SecondProofs, action: Post) -> AnyView {
     let trouble = action.trouble();
-    let code = code_field(factors, trouble, true);
+    let code = code_field(proofs, trouble, true);
     let nowhere = Memo::new(|_| String::new());
-    let passkey = (!factors.passkeys.is_empty())
+    let passkey = proofs
+        .passkey
         .then(|| view! { <div class="or">{passkey_button(Purpose::Second, "Use a passkey", nowhere)}</div> });
     view! {
-        <div class="sub">"The password was right. Show with a second proof that it is you."</div>
+        <div class="sub">"You are almost there: show in a second way that it is you."</div>
         <div class="card">
             <PostForm post=action>
                 <div class="form">
@@ -57,8 +58,8 @@ fn page(factors: &SecondFactors, action: Post) -> AnyView {
 }
 
 /// Where a code is typed: of the app, or a recovery code.
-pub(super) fn code_field(factors: &SecondFactors, trouble: Trouble, focus: bool) -> AnyView {
-    let (label, hint) = if factors.app_since.is_some() {
+pub(super) fn code_field(proofs: SecondProofs, trouble: Trouble, focus: bool) -> AnyView {
+    let (label, hint) = if proofs.app {
         ("Code", "The six digits that your authenticator app shows, or one of your recovery codes.")
     } else {
         ("Recovery code", "One of those you kept when you set up your passkey. Each works once.")

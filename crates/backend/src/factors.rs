@@ -1,7 +1,9 @@
 //! The second factor: an authenticator app (TOTP, RFC 6238), and the recovery codes for when it is lost. Passkeys are in
 //! passkeys.rs.
 
-use kubewise_contract::{AuthenticatorSetup, Field, FieldError, PasskeyRow, Problem, SecondFactors, UserId};
+use kubewise_contract::{
+    AuthenticatorSetup, Field, FieldError, PasskeyRow, Problem, SecondFactors, SecondProofs, UserId,
+};
 use qrcodegen::{QrCode, QrCodeEcc};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -42,8 +44,12 @@ impl Web {
         self.second_factors_of(actor.user).await
     }
 
-    /// The same for who gave the first proof: it decides what they are asked for.
-    pub async fn second_factors_of(&self, user: UserId) -> Result<SecondFactors, Error> {
+    /// What who gave the first proof can be asked for as the second.
+    pub async fn second_proofs(&self, user: UserId) -> Result<SecondProofs, Error> {
+        Ok(self.second_factors_of(user).await?.proofs())
+    }
+
+    async fn second_factors_of(&self, user: UserId) -> Result<SecondFactors, Error> {
         let row = sqlx::query!(
             r#"SELECT (SELECT confirmed_at FROM authenticators WHERE user_id = $1) AS app,
                       (SELECT count(*) FROM recovery_codes WHERE user_id = $1) AS "codes!""#,

@@ -70,14 +70,25 @@ pub struct SecondFactors {
 }
 
 impl SecondFactors {
-    /// Nothing but an app that is being set up.
-    pub const fn app_only() -> Self {
-        Self { app_since: Some(Timestamp(0)), codes: 0, passkeys: Vec::new() }
-    }
-
     /// Whether signing in asks for more than one proof.
     pub const fn is_on(&self) -> bool {
         self.app_since.is_some() || !self.passkeys.is_empty()
+    }
+}
+
+/// What somebody can give as the second proof. No more is told before they gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondProofs {
+    /// Codes of an app.
+    pub app: bool,
+    /// A passkey.
+    pub passkey: bool,
+}
+
+impl SecondFactors {
+    /// Which of them can be given at sign-in.
+    pub const fn proofs(&self) -> SecondProofs {
+        SecondProofs { app: self.app_since.is_some(), passkey: !self.passkeys.is_empty() }
     }
 }
 

@@ -16,8 +16,8 @@ mod strength;
 mod timestamp;
 
 pub use account::{
-    Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SessionRow, Viewer,
-    Ways,
+    Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SecondProofs,
+    SessionRow, Viewer, Ways,
 };
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,

@@ -1,7 +1,7 @@
 //! `/account/security/authenticator`: somebody has an app on their phone and wants signing in to ask for its codes.
 //! Shortest way: scan, type the code that it shows.
 
-use kubewise_contract::{AuthenticatorSetup, SecondFactors};
+use kubewise_contract::{AuthenticatorSetup, SecondProofs};
 use leptos::prelude::*;
 
 use crate::{
@@ -31,7 +31,7 @@ fn page(setup: AuthenticatorSetup, action: Post) -> AnyView {
     let trouble = action.trouble();
     // Light around it, in the dark too: apps read dark on light.
     let view_box = format!("-4 -4 {0} {0}", setup.size + 8);
-    let field = code_field(&SecondFactors::app_only(), trouble, false);
+    let field = code_field(SecondProofs { app: true, passkey: false }, trouble, false);
     view! {
         <div class="card pad">
             <ol class="steps">

@@ -60,7 +60,7 @@ fn page(account: &Account, factors: &SecondFactors, half: bool, action: Post, ne
 /// `half`: what stands for the password was given already.
 fn form(factors: &SecondFactors, half: bool, action: Post, next: Memo<String>) -> AnyView {
     let trouble = action.trouble();
-    let code = factors.is_on().then(|| code_field(factors, trouble, half));
+    let code = factors.is_on().then(|| code_field(factors.proofs(), trouble, half));
     let password = (!half).then(|| {
         view! {
             <TextField name="current_password" label="Your password".into_any() field=Field::CurrentPassword trouble
