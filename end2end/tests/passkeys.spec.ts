@@ -116,4 +116,8 @@ test("@js-off passkeys say that they need JavaScript", async ({ page }) => {
   await page.goto("/login");
   await expect(page.getByText("Passkeys need JavaScript")).toBeVisible();
   await expect(page.getByRole("button", { name: "Sign in with a passkey" })).toBeHidden();
+  await signUp(page, someone("Scriptless"));
+  await page.goto("/account/security");
+  await expect(page.getByText("Passkeys need JavaScript")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Add a passkey" })).toBeHidden();
 });

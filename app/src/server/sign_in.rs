@@ -63,7 +63,9 @@ pub async fn first_proof(
         return sign_in(web, session, visitor, user, remember, next).await;
     }
     // Nobody is signed in while it is asked for.
-    session.flush().await?;
+    if session.id().is_some() {
+        session.flush().await?;
+    }
     session.set_expiry(Some(expiry(false)));
     session.insert(PENDING, Pending { user, since: now(web), remember, next }).await?;
     Ok(Step { to: "/mfa".to_owned(), keep: None })
