@@ -2,6 +2,7 @@
 import type { Page } from "@playwright/test";
 
 import { App } from "../support/authenticator.ts";
+import { sql } from "../support/database.ts";
 import { mailTo } from "../support/mail.ts";
 import { keep } from "../support/secrets.ts";
 import { type Account, stack } from "../support/stack.ts";
@@ -122,6 +123,28 @@ test("a lost phone is replaced by a recovery code, once", async ({ page, provoke
   await page.context().clearCookies();
   await givePassword(page, account);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
+});
+
+test("what a borrowed session must not do asks again who it is", async ({ page, provoked }) => {
+  provoked.add(403).add(422);
+  const account = someone("Fresh");
+  await signUp(page, account);
+  // Ten minutes pass.
+  sql(`UPDATE sessions SET data = jsonb_set(data, '{proven_at}', '0')
+       WHERE user_id = (SELECT id FROM users WHERE email = '${account.email}')`);
+  await visit(page, "/account/security");
+  await page.getByRole("button", { name: "Set up an authenticator app" }).click();
+  await expect(page.getByRole("heading", { name: "Confirm that it is you" })).toBeVisible();
+  await settled(page);
+  await page.getByLabel("Your password").fill("not the password");
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await expect(page.getByLabel("Your password")).toHaveAccessibleDescription(/is not right/);
+  await page.getByLabel("Your password").fill(account.password);
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await expect(page).toHaveURL(/\/account\/security$/);
+  await settled(page);
+  await page.getByRole("button", { name: "Set up an authenticator app" }).click();
+  await expect(page.getByRole("img", { name: "QR code for your authenticator app" })).toBeVisible();
 });
 
 test("a session cookie that was stolen is worth nothing after signing out", async ({ page, browser }) => {
