@@ -341,3 +341,18 @@ async fn a_forgotten_password_leaves_the_second_factor() {
     assert_eq!(lost.call("/api/enter_code", &[("code", &app.code(1))]).await, 200);
     assert!(is_in(&lost).await);
 }
+
+#[tokio::test]
+async fn being_asked_for_a_passkey_does_not_shorten_how_long_a_browser_stays_signed_in() {
+    let (_, server, _, email) = tenant("acme").await;
+    let mut browser = server.browser();
+    let form = [("email", &*email), ("password", PASSWORD), ("remember", "1")];
+    assert_eq!(browser.call("/api/log_in", &form).await, 200);
+    let request = browser.client.post(format!("{}/api/begin_passkey", browser.url)).header("origin", &browser.url);
+    let request = request.header("cookie", browser.cookie.as_deref().unwrap()).json(&json!({"name": "Laptop"}));
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let cookies: Vec<&str> = response.headers().get_all("set-cookie").iter().map(|c| c.to_str().unwrap()).collect();
+    let session = cookies.iter().find(|cookie| cookie.starts_with("kubewise=")).unwrap();
+    assert!(session.contains("Max-Age="), "{session}");
+}

@@ -4,27 +4,24 @@ use kubewise_backend::{Flow, FlowPurpose};
 use kubewise_contract::ProviderRefusal;
 use tower_sessions::Session;
 
-use super::{Refusal, login::local_path, sign_in::keep_cookie};
+use super::{
+    Refusal,
+    login::local_path,
+    sign_in::{hold_once, take_once},
+};
 use crate::place::encode;
 
 /// The key under which a session holds it.
 const FLOW: &str = "flow";
 
-/// Has the session hold what was begun. A second one takes the place of the first.
+/// Has the session hold what was begun.
 pub async fn hold(session: &Session, flow: &Flow) -> Result<(), Refusal> {
-    session.insert(FLOW, flow).await?;
-    keep_cookie(session).await
+    hold_once(session, FLOW, flow).await
 }
 
-/// Takes what was begun out of the session: whatever comes of it, it is taken once.
+/// Takes what was begun out of the session, once.
 pub async fn take(session: &Session) -> Result<Option<Flow>, Refusal> {
-    let flow = session.remove::<Flow>(FLOW).await?;
-    if flow.is_some() {
-        keep_cookie(session).await?;
-        // At once, so that a second answer does not find it while the first is judged.
-        session.save().await?;
-    }
-    Ok(flow)
+    take_once(session, FLOW).await
 }
 
 /// The page that was asked for, if it is one of this server.

@@ -5,7 +5,7 @@ use http::{HeaderValue, request::Parts};
 use kubewise_backend::{KEPT, Visitor, Web, session::USER_ID};
 use kubewise_contract::{UiError, UserId};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower_sessions::{Expiry, Session, cookie::time::Duration};
 
@@ -143,7 +143,7 @@ pub(crate) async fn renew_session(session: &Session) -> Result<(), Refusal> {
 }
 
 /// Has the browser keep the cookie, which is sent anew after any change, for as long as it did.
-pub(super) async fn keep_cookie(session: &Session) -> Result<(), Refusal> {
+async fn keep_cookie(session: &Session) -> Result<(), Refusal> {
     use kubewise_backend::session::REMEMBERED;
     session.set_expiry(Some(expiry(session.get(REMEMBERED).await?.unwrap_or_default())));
     Ok(())
@@ -178,16 +178,32 @@ pub async fn is_fresh(web: &Web, session: &Session) -> Result<bool, Refusal> {
 
 /// Keeps what the second half of a ceremony with a passkey needs to know.
 pub(crate) async fn keep_ceremony(web: &Web, session: &Session, state: Value) -> Result<(), Refusal> {
-    Ok(session.insert(CEREMONY, (now(web), state)).await?)
+    hold_once(session, CEREMONY, (now(web), state)).await
 }
 
 /// Takes it, once: an answer that is sent again finds none.
 pub(crate) async fn take_ceremony(web: &Web, session: &Session) -> Result<Value, Refusal> {
-    let kept = session.remove::<(i64, Value)>(CEREMONY).await?;
-    match kept {
+    match take_once::<(i64, Value)>(session, CEREMONY).await? {
         Some((at, state)) if now(web) < at + CEREMONY_FOR => Ok(state),
         _ => Err(UiError::PasskeyRefused.into()),
     }
+}
+
+/// Has the session hold what is taken once. A second one takes the place of the first.
+pub(super) async fn hold_once(session: &Session, key: &str, value: impl Serialize) -> Result<(), Refusal> {
+    session.insert(key, value).await?;
+    keep_cookie(session).await
+}
+
+/// Takes it out of the session: whatever comes of it, it is taken once.
+pub(super) async fn take_once<T: DeserializeOwned>(session: &Session, key: &str) -> Result<Option<T>, Refusal> {
+    let taken = session.remove::<T>(key).await?;
+    if taken.is_some() {
+        keep_cookie(session).await?;
+        // At once, so that a second answer does not find it while the first is judged.
+        session.save().await?;
+    }
+    Ok(taken)
 }
 
 /// Who is signed in, if somebody is.

@@ -8,7 +8,7 @@ use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Refusal, ServerInfo, session, sign_in::renew_session};
+use super::{Refusal, ServerInfo, session, sign_in::renew_session, visitor::cookie};
 
 /// How long a token waits to be shown, in seconds.
 const MAX_AGE: u32 = 300;
@@ -45,15 +45,7 @@ pub(crate) fn take_codes() -> Result<Vec<String>, Refusal> {
 
 fn take(name: &str) -> Result<Option<String>, Refusal> {
     let Some(parts) = use_context::<Parts>() else { return Ok(None) };
-    let token = parts
-        .headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, value)| *key == name && is_plain(value))
-        .map(|(_, value)| value.to_owned());
+    let token = cookie(&parts, name, is_plain);
     if token.is_some() {
         set(name, "", 0)?;
     }

@@ -34,7 +34,11 @@ pub(crate) fn keep(text: Option<SecretString>) -> Result<(), Refusal> {
 }
 
 fn kept(parts: &Parts, secure: bool) -> Option<SecretString> {
-    let name = name(secure);
+    cookie(parts, name(secure), |value| value.len() == 43).map(Into::into)
+}
+
+/// The first cookie of this name that is as it should be.
+pub(super) fn cookie(parts: &Parts, name: &str, is_right: impl Fn(&str) -> bool) -> Option<String> {
     parts
         .headers
         .get_all(header::COOKIE)
@@ -42,8 +46,8 @@ fn kept(parts: &Parts, secure: bool) -> Option<SecretString> {
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, value)| *key == name && value.len() == 43)
-        .map(|(_, value)| value.to_owned().into())
+        .find(|(key, value)| *key == name && is_right(value))
+        .map(|(_, value)| value.to_owned())
 }
 
 fn secure() -> bool {

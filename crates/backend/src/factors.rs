@@ -98,12 +98,7 @@ impl Web {
 
     /// What an app needs to know, while no code was given yet.
     pub async fn authenticator_setup(&self, actor: &Actor) -> Result<AuthenticatorSetup, Error> {
-        let row =
-            sqlx::query!("SELECT seed FROM authenticators WHERE user_id = $1 AND confirmed_at IS NULL", actor.user.0,)
-                .fetch_optional(&self.pool)
-                .await?
-                .ok_or(Error::NotFound)?;
-        let seed = self.keys.open_sealed(&place(actor.user), &row.seed)?;
+        let (_, seed) = self.unconfirmed_seed(actor.user).await?;
         let totp = totp(&seed, &actor.email)?;
         let url = totp.to_url().map_err(|e| Error::Internal(format!("authenticator: {e}")))?;
         let qr = QrCode::encode_text(&url, QrCodeEcc::Medium)
@@ -122,12 +117,7 @@ impl Web {
     ) -> Result<Option<Vec<SecretString>>, Error> {
         let counters = counters(actor.user, visitor, false);
         attempts::begin(&self.pool, &self.world, counters.clone()).await?;
-        let row =
-            sqlx::query!("SELECT seed FROM authenticators WHERE user_id = $1 AND confirmed_at IS NULL", actor.user.0,)
-                .fetch_optional(&self.pool)
-                .await?
-                .ok_or(Error::NotFound)?;
-        let seed = self.keys.open_sealed(&place(actor.user), &row.seed)?;
+        let (sealed, seed) = self.unconfirmed_seed(actor.user).await?;
         let step = self.step(&seed, &plain(code))?.ok_or_else(wrong)?;
         attempts::succeeded(&self.pool, &self.world, &counters).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
@@ -137,7 +127,7 @@ impl Web {
             actor.user.0,
             self.world.now(),
             step,
-            row.seed,
+            sealed,
         )
         .execute(&mut *tx)
         .await?
@@ -159,13 +149,7 @@ impl Web {
         current: Option<Id>,
         what: Changed,
     ) -> Result<Option<Vec<SecretString>>, Error> {
-        sqlx::query!(
-            "DELETE FROM sessions WHERE user_id = $1 AND id_hash IS DISTINCT FROM $2",
-            user.0,
-            current.map(|id| session::hash(&id)),
-        )
-        .execute(&mut *tx)
-        .await?;
+        session::end_others(&mut *tx, user, current).await?;
         mail::enqueue(tx, &Mail::SecurityChanged { user, what }).await?;
         let has =
             sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM recovery_codes WHERE user_id = $1) AS "has!""#, user.0)
@@ -219,6 +203,17 @@ impl Web {
             return Err(wrong().into());
         }
         attempts::succeeded(&self.pool, &self.world, &counters).await
+    }
+
+    /// The seed of an app that gave no code yet, as it is stored and as it is.
+    async fn unconfirmed_seed(&self, user: UserId) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let sealed =
+            sqlx::query_scalar!("SELECT seed FROM authenticators WHERE user_id = $1 AND confirmed_at IS NULL", user.0,)
+                .fetch_optional(&self.pool)
+                .await?
+                .ok_or(Error::NotFound)?;
+        let seed = self.keys.open_sealed(&place(user), &sealed)?;
+        Ok((sealed, seed))
     }
 
     async fn take_app_code(&self, user: UserId, code: &str) -> Result<bool, Error> {

@@ -3,7 +3,6 @@
 
 use kubewise_contract::{Account, EmailAddress, Field, FieldError, PersonName, Problem, SessionRow};
 use secrecy::SecretString;
-use sqlx::PgConnection;
 use tower_sessions::session::Id;
 
 use crate::{
@@ -187,7 +186,7 @@ impl Web {
         let hash = self.passwords.hash(&self.world, password).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", actor.user.0, hash).execute(&mut *tx).await?;
-        end_others(&mut tx, actor, current).await?;
+        session::end_others(&mut *tx, actor.user, current).await?;
         links::forget(&mut tx, actor.user, Purpose::ResetPassword).await?;
         mail::enqueue(&mut tx, &Mail::PasswordChanged { user: actor.user }).await?;
         Ok(tx.commit().await?)
@@ -210,7 +209,7 @@ impl Web {
         if set == 0 {
             return Err(Error::NotFound);
         }
-        end_others(&mut tx, actor, current).await?;
+        session::end_others(&mut *tx, actor.user, current).await?;
         links::forget(&mut tx, actor.user, Purpose::ResetPassword).await?;
         mail::enqueue(&mut tx, &Mail::PasswordChanged { user: actor.user }).await?;
         Ok(tx.commit().await?)
@@ -252,14 +251,7 @@ impl Web {
 
     /// Ends all sessions of who asks but this one.
     pub async fn end_other_sessions(&self, actor: &Actor, current: Option<Id>) -> Result<(), Error> {
-        sqlx::query!(
-            "DELETE FROM sessions WHERE user_id = $1 AND id_hash IS DISTINCT FROM $2",
-            actor.user.0,
-            current.map(|id| session::hash(&id)),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        session::end_others(&self.pool, actor.user, current).await
     }
 
     /// All that signing in asks for once more: the password, and a code from who has a second factor.
@@ -288,17 +280,6 @@ impl Web {
             Err(FieldError { field: Field::CurrentPassword, problem: Problem::Wrong }.into())
         }
     }
-}
-
-async fn end_others(tx: &mut PgConnection, actor: &Actor, current: Option<Id>) -> Result<(), Error> {
-    sqlx::query!(
-        "DELETE FROM sessions WHERE user_id = $1 AND id_hash IS DISTINCT FROM $2",
-        actor.user.0,
-        current.map(|id| session::hash(&id)),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 fn limit(token: &SecretString) -> Result<(), Error> {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use kubewise_contract::UserId;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use tower_sessions::{
     SessionStore,
@@ -13,7 +14,7 @@ use tower_sessions::{
 };
 use uuid::Uuid;
 
-use crate::World;
+use crate::{Error, World};
 
 /// The key under which a session holds its user's id.
 pub const USER_ID: &str = "user_id";
@@ -52,6 +53,18 @@ impl Sessions {
 
 pub(crate) fn hash(id: &Id) -> Vec<u8> {
     Sha256::digest(id.0.to_be_bytes()).to_vec()
+}
+
+/// Ends all sessions of a person but the one that asks.
+pub(crate) async fn end_others(db: impl PgExecutor<'_>, user: UserId, current: Option<Id>) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM sessions WHERE user_id = $1 AND id_hash IS DISTINCT FROM $2",
+        user.0,
+        current.map(|id| hash(&id)),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 fn failed(error: impl std::fmt::Display) -> session_store::Error {
