@@ -57,6 +57,8 @@ pub(crate) struct Live {
     /// What happened since the page last asked.
     waiting: StoredValue<Waiting>,
     attempt: RwSignal<u32>,
+    /// Grows when the person who looks may have other rights than before.
+    members: RwSignal<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -76,12 +78,18 @@ impl Live {
             inventories: RwSignal::new(0),
             waiting: StoredValue::new(Waiting::default()),
             attempt: RwSignal::new(0),
+            members: RwSignal::new(0),
         }
     }
 
     /// How the stream is doing.
     pub(crate) fn stream(self) -> Stream {
         self.stream.get()
+    }
+
+    /// Something that differs whenever the person who looks may have other rights than before.
+    pub(crate) fn rights(self) -> u32 {
+        self.members.get()
     }
 
     /// Something that differs whenever what a page shows may have changed. With a cluster: only when that one did.
@@ -179,6 +187,7 @@ fn is_seen() -> bool {
 struct Opened {
     source: EventSource,
     _on_change: Closure<dyn FnMut(MessageEvent)>,
+    _on_missed: Closure<dyn FnMut(Event)>,
     _on_open: Closure<dyn FnMut(Event)>,
     _on_error: Closure<dyn FnMut(Event)>,
 }
@@ -191,6 +200,11 @@ impl Opened {
             if let Some(event) = event {
                 live.gather(event);
             }
+        });
+        // Of changes that were too many to be told each, or of what members may do.
+        let on_missed = Closure::<dyn FnMut(Event)>::new(move |_| {
+            live.touch();
+            live.members.try_update(|n| *n += 1);
         });
         let on_open = Closure::<dyn FnMut(Event)>::new(move |_| {
             if live.stream.try_get_untracked() == Some(Stream::Lost) {
@@ -214,9 +228,12 @@ impl Opened {
         });
         // Adding a listener does not fail.
         let _ = source.add_event_listener_with_callback("change", on_change.as_ref().unchecked_ref());
+        for missed in ["lagged", "members"] {
+            let _ = source.add_event_listener_with_callback(missed, on_missed.as_ref().unchecked_ref());
+        }
         source.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         source.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Some(Self { source, _on_change: on_change, _on_open: on_open, _on_error: on_error })
+        Some(Self { source, _on_change: on_change, _on_missed: on_missed, _on_open: on_open, _on_error: on_error })
     }
 }
 

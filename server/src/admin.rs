@@ -114,6 +114,7 @@ async fn answer(
                 email: EmailAddress::parse(&email)?,
                 password: password()?,
                 organisation: OrganisationName::parse(&organisation)?,
+                place: "the server's command line".to_owned(),
             };
             let wanted = OrgSlug::from_name(&organisation);
             match web.admin_create_user(request).await? {

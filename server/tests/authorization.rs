@@ -11,7 +11,7 @@ use std::{
 
 use common::{Browser, PASSWORD, Tenant, TestServer, uid};
 use kubewise_app::App;
-use kubewise_backend::permission::ManageClusters;
+use kubewise_backend::permission::AddClusters;
 use kubewise_contract::{ClusterName, Permission, Role};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -231,7 +231,7 @@ impl World {
     /// A cluster with one object, which a case may do anything to.
     async fn cluster(&self, name: &str) -> String {
         let actor = self.server.web.actor(self.tenant.user).await.unwrap().unwrap();
-        let org = self.server.web.organisation::<ManageClusters>(&actor, &self.tenant.slug).await.unwrap();
+        let org = self.server.web.organisation::<AddClusters>(&actor, &self.tenant.slug).await.unwrap();
         let (cluster, _) = self.server.web.add_cluster(&org, &ClusterName::parse(name).unwrap()).await.unwrap();
         sqlx::query(
             "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,

@@ -107,10 +107,11 @@ impl Stack {
             email: kubewise_contract::EmailAddress::parse("maya@example.com").unwrap(),
             password: "correct horse battery staple".to_owned().into(),
             organisation: kubewise_contract::OrganisationName::parse("Acme").unwrap(),
+            place: "this machine".to_owned(),
         };
         let made = web.sign_up(request).await.unwrap();
         let actor = web.actor(made.user).await.unwrap().unwrap();
-        let org = web.organisation(&actor, &made.slug).await.unwrap();
+        let org = web.organisation(&actor, made.slug.as_ref().unwrap()).await.unwrap();
         let (_, secret) = web.add_cluster(&org, &kubewise_contract::ClusterName::parse("prod").unwrap()).await.unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, secret.expose_secret()).unwrap();

@@ -59,7 +59,13 @@ pub(crate) async fn sign_up(
         if !wrong.is_empty() {
             return Err(UiError::Invalid(wrong).into());
         }
-        let sign_up = SignUp { name: name?, email: email?, password: password.into(), organisation: organisation? };
+        let sign_up = SignUp {
+            name: name?,
+            email: email?,
+            password: password.into(),
+            organisation: organisation?,
+            place: visitor.place(),
+        };
         web.limit_sign_ups(&visitor).await?;
         let signed_up = match invitation.filter(|invitation| !invitation.is_empty()) {
             Some(invitation) => web.sign_up_by_invitation(sign_up, &invitation.into()).await?,
@@ -67,7 +73,8 @@ pub(crate) async fn sign_up(
         };
         keep(web.remember(signed_up.user, &visitor, false).await?)?;
         begin_session(&web, &session().await?, &visitor, signed_up.user, false).await?;
-        leptos_axum::redirect(&org_href(signed_up.slug.as_str(), "/"));
+        let to = signed_up.slug.map_or_else(|| "/".to_owned(), |slug| org_href(slug.as_str(), "/"));
+        leptos_axum::redirect(&to);
         Ok(())
     })
     .await

@@ -50,15 +50,15 @@ pub(crate) async fn cluster_detail(org: String, cluster: String) -> Result<At<Cl
     .await
 }
 
-/// Whether the person may manage clusters here: pages that are of no use to others ask before they show a form.
+/// Whether the person may add clusters here: pages that are of no use to others ask before they show a form.
 #[server(name = GetMayManage, prefix = "/api", endpoint = "may_manage", protocol = Read)]
 pub(crate) async fn may_manage(org: String) -> Result<(), UiError> {
-    use kubewise_backend::permission::ManageClusters;
+    use kubewise_backend::permission::AddClusters;
 
     use crate::server::{answer, organisation_in, who};
     answer(async {
         let (web, actor) = who().await?;
-        organisation_in::<ManageClusters>(&web, &actor, &org).await?;
+        organisation_in::<AddClusters>(&web, &actor, &org).await?;
         Ok(())
     })
     .await
@@ -67,7 +67,7 @@ pub(crate) async fn may_manage(org: String) -> Result<(), UiError> {
 /// Adds a cluster and leads to the page that shows its token.
 #[server(name = CreateCluster, prefix = "/api", endpoint = "add_cluster")]
 pub(crate) async fn add_cluster(org: String, name: String) -> Result<(), UiError> {
-    use kubewise_backend::permission::ManageClusters;
+    use kubewise_backend::permission::AddClusters;
     use kubewise_contract::ClusterName;
 
     use crate::{
@@ -76,7 +76,7 @@ pub(crate) async fn add_cluster(org: String, name: String) -> Result<(), UiError
     };
     answer(async {
         let (web, actor) = who().await?;
-        let organisation = organisation_in::<ManageClusters>(&web, &actor, &org).await?;
+        let organisation = organisation_in::<AddClusters>(&web, &actor, &org).await?;
         let (cluster, token) = web.add_cluster(&organisation, &ClusterName::parse(&name)?).await?;
         hand_over(cluster, &token)?;
         leptos_axum::redirect(&ClusterPlace { org, cluster: cluster.to_string() }.href("/install"));

@@ -14,7 +14,7 @@ pub(crate) async fn organisation_settings(org: String) -> Result<OrganisationSet
     answer(async {
         let (web, actor) = who().await?;
         let organisation = organisation_in::<ManageOrganisation>(&web, &actor, &org).await?;
-        Ok(web.organisation_settings(&organisation).await?)
+        Ok(web.organisation_settings(&organisation, &actor).await?)
     })
     .await
 }

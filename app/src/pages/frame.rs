@@ -1,6 +1,6 @@
 //! What surrounds every page of an organisation: where to go, search, whether the page is live, and who is looking.
 
-use kubewise_contract::{Permission, Role, UiError};
+use kubewise_contract::{OrganisationRef, Permission, UiError};
 use leptos::{
     ev::{self, SubmitEvent},
     prelude::*,
@@ -28,7 +28,7 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
     let org = use_org();
     let live = Live::new();
     provide_context(live);
-    let frame = Resource::new(move || org.get(), frame);
+    let frame = Resource::new(move || (org.get(), live.rights()), |(org, _)| frame(org));
     keep_keyboard_and_menus();
 
     view! {
@@ -49,7 +49,7 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
         <Transition>
             {move || Suspend::new(async move {
                 frame.await.ok().map(|frame| view! {
-                    <nav class="tabbar" aria-label="Main, at the bottom"><Places org role=frame.here.role class=""/></nav>
+                    <nav class="tabbar" aria-label="Main, at the bottom"><Places org here=frame.here class=""/></nav>
                 })
             })}
         </Transition>
@@ -67,7 +67,7 @@ fn Side(frame: FrameResource, org: Memo<String>) -> impl IntoView {
                 {move || Suspend::new(async move {
                     frame.await.ok().map(|frame| {
                         live.open(frame.here.slug.to_string());
-                        view! { {switcher(&frame)} <Places org role=frame.here.role class="item"/> }
+                        view! { {switcher(&frame)} <Places org here=frame.here class="item"/> }
                     })
                 })}
             </Transition>
@@ -104,14 +104,14 @@ fn switcher(frame: &Frame) -> AnyView {
 
 /// The pages of an organisation. Only what exists, and is of use to this role.
 #[component]
-fn Places(org: Memo<String>, role: Role, class: &'static str) -> impl IntoView {
+fn Places(org: Memo<String>, here: OrganisationRef, class: &'static str) -> impl IntoView {
     let path = use_location().pathname;
     let places = [
         ("/", Icon::Dashboard, "Overview"),
         ("/clusters", Icon::Boxes, "Clusters"),
         ("/search", Icon::Search, "Search"),
     ];
-    let settings = role.may(Permission::ManageOrganisation).then_some(("/settings", Icon::Settings, "Settings"));
+    let settings = here.may(Permission::ManageOrganisation).then_some(("/settings", Icon::Settings, "Settings"));
     places
         .into_iter()
         .chain(settings)

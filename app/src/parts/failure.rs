@@ -19,13 +19,14 @@ pub(crate) fn failure(error: &UiError) -> AnyView {
         | UiError::PasskeyCancelled
         | UiError::NoPasskeys
         | UiError::Forbidden
+        | UiError::InvitedAnother
         | UiError::ForeignOrigin
         | UiError::SignUpClosed => "Not allowed",
         UiError::ProofNeeded => "Confirm that it is you",
         UiError::SecondFactorNeeded => "Two-step sign-in needed",
         UiError::SignedOut | UiError::WrongCredentials => "Signed out",
         UiError::Invalid(_) => "This address cannot be understood",
-        UiError::Provider(_) => "Not done",
+        UiError::Provider(_) | UiError::LastOwner => "Not done",
         UiError::TooMany { .. } => "Too many at once",
         UiError::Unavailable | UiError::Transport => "Kubewise cannot answer right now",
         UiError::Internal => "Something went wrong",

@@ -9,7 +9,7 @@ use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
-use super::{login::and_back, sign_in::is_fresh};
+use super::{login::and_back, sign_in::is_fresh, visitor::visitor};
 
 /// Why a server function does not do what it was asked, with the cause for the log.
 #[derive(Debug)]
@@ -80,13 +80,26 @@ pub(crate) async fn who() -> Result<(Web, Actor), Refusal> {
         session.flush().await?;
         return Err(UiError::SignedOut.into());
     };
+    let actor = match visitor() {
+        Ok(visitor) => actor.at(visitor.place()),
+        Err(_) => actor,
+    };
     Ok((web, actor))
 }
 
 /// The same for what a borrowed session must not do: who did not prove lately who they are is asked to.
 pub(crate) async fn who_lately() -> Result<(Web, Actor), Refusal> {
+    match who_and_when().await? {
+        (web, actor, true) => Ok((web, actor)),
+        (.., false) => Err(UiError::ProofNeeded.into()),
+    }
+}
+
+/// The same for what sometimes is such: with whether they proved lately who they are.
+pub(crate) async fn who_and_when() -> Result<(Web, Actor, bool), Refusal> {
     let (web, actor) = who().await?;
-    if is_fresh(&web, &session().await?).await? { Ok((web, actor)) } else { Err(UiError::ProofNeeded.into()) }
+    let lately = is_fresh(&web, &session().await?).await?;
+    Ok((web, actor, lately))
 }
 
 /// Runs the work and answers: on refusal logs a fault's cause, sets the status, and sends who is signed out to log in.

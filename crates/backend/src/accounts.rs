@@ -1,15 +1,17 @@
 //! Accounts: sign up, log in, who is looking.
 
 use kubewise_contract::{
-    EmailAddress, Field, FieldError, OrgId, OrgSlug, OrganisationName, OrganisationRef, PersonName, Problem, Role,
-    Strength, UserId, Viewer, Ways,
+    EmailAddress, Field, FieldError, InvitationId, OrgId, OrgSlug, OrganisationName, OrganisationRef, PersonName,
+    Problem, Role, Strength, UserId, Viewer, Ways,
 };
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use crate::{
     Actor, Error, Visitor, Web,
     attempts::{self, Counter},
-    database, links,
+    database::{self, Scope},
+    links,
     mail::{self, Mail},
     oidc::{self, Proven},
     password::PasswordPolicy,
@@ -36,25 +38,53 @@ pub struct SignUp {
     pub password: SecretString,
     /// The organisation that is made, with them as its owner.
     pub organisation: OrganisationName,
+    /// From which network they come.
+    pub place: String,
+}
+
+/// What somebody gives who was invited to an organisation; the address is the one that was invited.
+pub struct SignUpInvited {
+    /// The person's name.
+    pub name: PersonName,
+    /// The password they chose.
+    pub password: SecretString,
+    /// What the link of the invitation carries.
+    pub link: SecretString,
+    /// From which network they come.
+    pub place: String,
 }
 
 /// Somebody for whom an account is made: what they chose is checked.
 pub(crate) struct Newcomer<'a> {
     pub(crate) name: &'a PersonName,
     pub(crate) email: &'a EmailAddress,
-    pub(crate) organisation: &'a OrganisationName,
+    pub(crate) beginning: Beginning<'a>,
     pub(crate) password_hash: Option<&'a str>,
     /// Who they are at the issuer, which proved that they read the address.
     pub(crate) identity: Option<&'a Proven>,
+    /// By whoever runs the installation.
     pub(crate) invitation: Option<&'a SecretString>,
+    /// From which network they come.
+    pub(crate) place: &'a str,
+}
+
+/// Where somebody is a member from the beginning.
+#[derive(Clone, Copy)]
+pub(crate) enum Beginning<'a> {
+    /// In an organisation of this name, which is made for them.
+    Own(&'a OrganisationName),
+    /// Where the link of an invitation leads.
+    Invited(&'a SecretString),
+    /// Nowhere yet: they were invited, and accept it themselves.
+    Later,
 }
 
 /// What signing up made.
 pub struct SignedUp {
     /// The person.
     pub user: UserId,
-    /// Where their organisation is.
-    pub slug: OrgSlug,
+    /// Where their organisation is, if they are in one.
+    pub slug: Option<OrgSlug>,
 }
 
 impl Web {
@@ -78,6 +108,29 @@ impl Web {
         self.create_account(request, Some(invitation)).await
     }
 
+    /// Makes an account for who was invited to an organisation, as its member. Fails with [`Error::LinkEnded`] when the
+    /// invitation has ended, and with [`Error::SignUpClosed`] where nobody is let in.
+    pub async fn sign_up_invited(&self, request: SignUpInvited) -> Result<SignedUp, Error> {
+        if self.signup == SignUpPolicy::Closed {
+            return Err(Error::SignUpClosed);
+        }
+        let invited = self.invitation(&request.link, None).await?;
+        let email = EmailAddress::parse(&invited.email)?;
+        let about = [request.name.as_str(), email.as_str(), &invited.organisation, "kubewise"];
+        self.passwords.check(&request.password, &about).await?;
+        let hash = self.passwords.hash(&self.world, &request.password).await?;
+        self.make_account(Newcomer {
+            name: &request.name,
+            email: &email,
+            beginning: Beginning::Invited(&request.link),
+            password_hash: Some(&hash),
+            identity: None,
+            invitation: None,
+            place: &request.place,
+        })
+        .await
+    }
+
     /// How people sign in and up here.
     pub fn ways(&self) -> Ways {
         Ways { provider: self.provider(), passkeys: self.has_passkeys(), sign_up: self.signup == SignUpPolicy::Open }
@@ -95,10 +148,11 @@ impl Web {
         let newcomer = Newcomer {
             name: &request.name,
             email: &request.email,
-            organisation: &request.organisation,
+            beginning: Beginning::Own(&request.organisation),
             password_hash: Some(&hash),
             identity: None,
             invitation,
+            place: &request.place,
         };
         self.make_account(newcomer).await
     }
@@ -106,8 +160,11 @@ impl Web {
     pub(crate) async fn make_account(&self, request: Newcomer<'_>) -> Result<SignedUp, Error> {
         let now = self.world.now();
         let user = UserId(self.world.uuid());
-        let org = OrgId(self.world.uuid());
-        let mut tx = database::begin(&self.pool, Some(org), Some(user)).await?;
+        let (org, invitation) = match request.beginning {
+            Beginning::Own(_) | Beginning::Later => (OrgId(self.world.uuid()), InvitationId(Uuid::nil())),
+            Beginning::Invited(link) => self.find_invitation(link).await?,
+        };
+        let mut tx = database::begin(&self.pool, Some((org, &Scope::All)), Some(user)).await?;
         if let Some(invitation) = request.invitation {
             let invited = sqlx::query_scalar!(
                 "DELETE FROM sign_up_invitations WHERE hash = $1 AND expires_at > $2 RETURNING email_canonical",
@@ -140,42 +197,17 @@ impl Web {
         if inserted == 0 {
             return Err(FieldError { field: Field::Email, problem: Problem::Taken }.into());
         }
-        let wanted = OrgSlug::from_name(request.organisation.as_str());
-        let mut slug = wanted.clone();
-        // Other organisations are invisible here, so a taken address shows only as a conflict. A random ending settles
-        // it: counting up would tell how many of the same name there are.
-        for attempt in 0.. {
-            let inserted = sqlx::query!(
-                "INSERT INTO organisations (id, slug, name, created_at) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (slug) DO NOTHING",
-                org.0,
-                slug.as_str(),
-                request.organisation.as_str(),
-                now,
-            )
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-            if inserted == 1 {
-                break;
+        let slug = match request.beginning {
+            Beginning::Own(organisation) => {
+                Some(self.insert_organisation(&mut tx, org, organisation, user, request.place).await?)
             }
-            if attempt == 8 {
-                return Err(Error::Internal("no free address for the organisation".to_owned()));
-            }
-            let ending = hex::encode(self.world.random::<3>());
-            slug = format!("{wanted}-{ending}").parse().map_err(|e| Error::Internal(format!("slug: {e}")))?;
-        }
-        sqlx::query!(
-            "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)",
-            org.0,
-            user.0,
-            Role::Owner.as_str(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
+            Beginning::Invited(_) => Some(self.accept(&mut tx, org, invitation, user, request.place).await?),
+            Beginning::Later => None,
+        };
         match request.identity {
             Some(proven) => oidc::insert(&mut tx, &self.world, user, proven).await?,
+            // The link of the invitation was the proof.
+            None if matches!(request.beginning, Beginning::Invited(_)) => {}
             None => mail::enqueue(&mut tx, &Mail::VerifyAddress { user }).await?,
         }
         tx.commit().await?;
@@ -247,8 +279,8 @@ impl Web {
     pub async fn viewer(&self, actor: &Actor) -> Result<Viewer, Error> {
         let mut tx = database::user_tx(&self.pool, actor.user).await?;
         let rows = sqlx::query!(
-            "SELECT o.slug, o.name, m.role FROM memberships m JOIN organisations o ON o.id = m.org_id
-             WHERE m.user_id = $1 ORDER BY o.name, o.slug LIMIT 200",
+            r#"SELECT o.slug, o.name, m.role, m.clusters IS NOT NULL AS "is_limited!" FROM memberships m JOIN organisations o ON o.id = m.org_id
+             WHERE m.user_id = $1 ORDER BY o.name, o.slug LIMIT 200"#,
             actor.user.0,
         )
         .fetch_all(&mut *tx)
@@ -257,7 +289,12 @@ impl Web {
         let organisations = rows
             .into_iter()
             .filter_map(|row| {
-                Some(OrganisationRef { slug: row.slug.parse().ok()?, name: row.name, role: Role::parse(&row.role)? })
+                Some(OrganisationRef {
+                    slug: row.slug.parse().ok()?,
+                    name: row.name,
+                    role: Role::parse(&row.role)?,
+                    is_limited: row.is_limited,
+                })
             })
             .collect();
         Ok(Viewer { name: actor.name.clone(), email: actor.email.clone(), organisations })

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, UserId};
 use secrecy::SecretString;
 use sqlx::PgPool;
 
-use crate::{Error, SignUp, Web, World, authorize::permission::ManageClusters, database, links};
+use crate::{
+    Error, SignUp, Web, World,
+    authorize::permission::{AddClusters, ManageClusters, ViewInventory},
+    database::{self, Scope},
+    links,
+};
 
 /// What a cluster holds, for scripts.
 #[derive(Debug, serde::Serialize)]
@@ -29,7 +33,7 @@ impl Web {
         if self.admin_find_user(&request.email).await?.is_some() {
             return Ok(None);
         }
-        Ok(Some(self.create_account(request, None).await?.slug))
+        Ok(self.create_account(request, None).await?.slug)
     }
 
     /// The account with an address.
@@ -48,7 +52,7 @@ impl Web {
         name: &ClusterName,
     ) -> Result<(ClusterId, SecretString), Error> {
         let actor = self.actor(owner).await?.ok_or(Error::NotFound)?;
-        let org = self.organisation::<ManageClusters>(&actor, slug).await?;
+        let org = self.organisation::<AddClusters>(&actor, slug).await?;
         match self.admin_find_cluster(org.id, name).await? {
             Some(id) => {
                 let cluster = self.cluster::<ManageClusters>(&actor, slug, id).await?;
@@ -59,7 +63,7 @@ impl Web {
     }
 
     async fn admin_find_cluster(&self, org: OrgId, name: &ClusterName) -> Result<Option<ClusterId>, Error> {
-        let mut tx = database::tenant_tx(&self.pool, org).await?;
+        let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         let id = sqlx::query_scalar!(
             "SELECT id FROM clusters WHERE org_id = $1 AND name = $2 AND deleted_at IS NULL",
             org.0,
@@ -79,9 +83,9 @@ impl Web {
         name: &ClusterName,
     ) -> Result<ClusterReport, Error> {
         let actor = self.actor(owner).await?.ok_or(Error::NotFound)?;
-        let org = self.organisation::<crate::permission::ViewInventory>(&actor, slug).await?;
+        let org = self.organisation::<ViewInventory>(&actor, slug).await?;
         let id = self.admin_find_cluster(org.id, name).await?.ok_or(Error::NotFound)?;
-        let cluster = self.cluster::<crate::permission::ViewInventory>(&actor, slug, id).await?;
+        let cluster = self.cluster::<ViewInventory>(&actor, slug, id).await?;
         let detail = self.cluster_detail(&cluster).await?;
         Ok(ClusterReport {
             status: detail.summary.status,
@@ -94,7 +98,7 @@ impl Web {
 
 /// Sets or lifts the limit on objects of an organisation. `owner` logs in as `kubewise_owner`.
 pub async fn set_resource_limit(owner: &PgPool, org: OrgId, limit: Option<i64>) -> Result<(), Error> {
-    let mut tx = database::tenant_tx(owner, org).await?;
+    let mut tx = database::tenant_tx(owner, org, &Scope::All).await?;
     let done = sqlx::query!("UPDATE organisations SET max_resources = $2 WHERE id = $1", org.0, limit)
         .execute(&mut *tx)
         .await?
@@ -182,7 +186,7 @@ pub async fn end_sessions(owner: &PgPool, email: Option<&EmailAddress>) -> Resul
 /// Invites somebody to make an account, with this address, within a week. Answers what the link to the sign-up page
 /// carries. `owner` logs in as `kubewise_owner`.
 pub async fn invite(owner: &PgPool, world: &World, email: &EmailAddress) -> Result<SecretString, Error> {
-    let token = URL_SAFE_NO_PAD.encode(world.random::<32>());
+    let token = links::text(world);
     let now = world.now();
     sqlx::query!(
         "INSERT INTO sign_up_invitations (hash, email_canonical, created_at, expires_at) VALUES ($1, $2, $3, $4)",

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use kubewise_contract::UserId;
+use kubewise_contract::{OrgId, UserId};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -85,6 +85,21 @@ impl Counter {
     /// Links asked for from one network; none is taken back.
     pub(crate) fn resets(address: IpAddr) -> Self {
         Self::new("reset", &[&network(address)], 20)
+    }
+
+    /// Organisations made by one person; none is taken back.
+    pub(crate) fn organisations(user: UserId) -> Self {
+        Self::new("organisations", &[user.0.as_bytes()], 20)
+    }
+
+    /// Invitations of one organisation; none is taken back.
+    pub(crate) fn invitations(org: OrgId) -> Self {
+        Self::new("invitations", &[org.0.as_bytes()], 200)
+    }
+
+    /// Invitations by one person; none is taken back.
+    pub(crate) fn invitations_by(user: UserId) -> Self {
+        Self::new("invitations by", &[user.0.as_bytes()], 100)
     }
 
     fn new(what: &str, parts: &[&[u8]], free: i32) -> Self {

@@ -1,20 +1,22 @@
 //! Clusters and their tokens, as people manage and see them.
 
 use kubewise_contract::{
-    ClusterDetail, ClusterId, ClusterName, ClusterStatus, ClusterSummary, Field, FieldError, InstallInfo, KindCount,
-    ListQuery, Overview, Page, Permission, Problem, UnreadableKind,
+    Action, ClusterDetail, ClusterId, ClusterName, ClusterStatus, ClusterSummary, Field, FieldError, InstallInfo,
+    KindCount, ListQuery, Overview, Page, Permission, Problem, UnreadableKind,
 };
 use secrecy::SecretString;
+use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Authorized, Cluster, Error, Organisation, Web, database,
+    Authorized, Cluster, Error, Organisation, Web,
+    activity::Entry,
     error::is_taken,
     ingest::HEARTBEAT,
     inventory::cursor,
     jobs::{self, PurgeCluster},
     live,
-    permission::{ManageClusters, ViewInventory},
+    permission::{AddClusters, ManageClusters, ViewInventory},
     token,
     world::timestamp,
 };
@@ -71,14 +73,16 @@ impl Web {
     /// An organisation's first page.
     pub async fn overview(&self, org: &Authorized<Organisation, ViewInventory>) -> Result<Overview, Error> {
         let now = self.world.now();
-        let mut tx = database::tenant_tx(&self.pool, org.id).await?;
+        let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query_as!(
             Row,
             "SELECT id, name, last_heard_at, synced_at, kubernetes_version, nodes, nodes_ready, workloads, pods,
                     namespaces, images
-             FROM clusters WHERE org_id = $1 AND deleted_at IS NULL ORDER BY name LIMIT $2",
+             FROM clusters WHERE org_id = $1 AND deleted_at IS NULL AND ($3::uuid[] IS NULL OR id = ANY ($3))
+             ORDER BY name LIMIT $2",
             org.id.0,
             ON_OVERVIEW,
+            org.holder().scope.column(),
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -88,9 +92,10 @@ impl Web {
                       coalesce(sum(images), 0)::bigint AS "images!",
                       coalesce(sum(mutable_images), 0)::bigint AS "mutable_images!",
                       count(*) FILTER (WHERE last_heard_at < $2) AS "silent!"
-               FROM clusters WHERE org_id = $1 AND deleted_at IS NULL"#,
+               FROM clusters WHERE org_id = $1 AND deleted_at IS NULL AND ($3::uuid[] IS NULL OR id = ANY ($3))"#,
             org.id.0,
             now - silent_after(),
+            org.holder().scope.column(),
         )
         .fetch_one(&mut *tx)
         .await?;
@@ -105,7 +110,7 @@ impl Web {
             pods: sums.pods,
             images: sums.images,
             mutable_images: sums.mutable_images,
-            can_manage: org.may(Permission::ManageClusters),
+            can_manage: org.may(Permission::AddClusters),
         })
     }
 
@@ -117,18 +122,20 @@ impl Web {
     ) -> Result<Page<ClusterSummary>, Error> {
         let now = self.world.now();
         let [after] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, org.id).await?;
+        let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query_as!(
             Row,
             "SELECT id, name, last_heard_at, synced_at, kubernetes_version, nodes, nodes_ready, workloads, pods,
                     namespaces, images
              FROM clusters
              WHERE org_id = $1 AND deleted_at IS NULL AND name > $2 AND ($3::text IS NULL OR name ILIKE $3)
+               AND ($5::uuid[] IS NULL OR id = ANY ($5))
              ORDER BY name LIMIT $4",
             org.id.0,
             after,
             cursor::pattern(query.q.as_deref()),
             cursor::ONE_MORE,
+            org.holder().scope.column(),
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -140,13 +147,13 @@ impl Web {
     /// Adds a cluster and makes its first token, which is never seen again.
     pub async fn add_cluster(
         &self,
-        org: &Authorized<Organisation, ManageClusters>,
+        org: &Authorized<Organisation, AddClusters>,
         name: &ClusterName,
     ) -> Result<(ClusterId, SecretString), Error> {
         let id = ClusterId(self.world.uuid());
         let now = self.world.now();
-        let (token, hash) = token::generate(&self.world, org.id);
-        let mut tx = database::tenant_tx(&self.pool, org.id).await?;
+        let (token, hash) = token::AGENT.generate(&self.world, org.id);
+        let mut tx = org.write(self).await?;
         sqlx::query!(
             "INSERT INTO clusters (org_id, id, name, created_at) VALUES ($1, $2, $3, $4)",
             org.id.0,
@@ -158,14 +165,14 @@ impl Web {
         .await
         .map_err(name_taken)?;
         insert_token(&mut tx, org.id.0, id.0, &hash, now).await?;
-        tx.commit().await?;
+        tx.commit(Entry::cluster(Action::ClusterAdd, id, name.as_str())).await?;
         Ok((id, token))
     }
 
     /// Whether the agent is there, for the page that waits for it. Its token and the server's address are not known here.
     pub async fn install_info(&self, cluster: &Authorized<Cluster, ManageClusters>) -> Result<InstallInfo, Error> {
         let now = self.world.now();
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let row = sqlx::query!(
             r#"SELECT last_heard_at, synced_at, resources,
                       EXISTS (SELECT FROM cluster_tokens t WHERE t.org_id = c.org_id AND t.cluster_id = c.id
@@ -191,7 +198,7 @@ impl Web {
     /// The cluster page's overview.
     pub async fn cluster_detail(&self, cluster: &Authorized<Cluster, ViewInventory>) -> Result<ClusterDetail, Error> {
         let now = self.world.now();
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let row = sqlx::query_as!(
             Row,
             "SELECT id, name, last_heard_at, synced_at, kubernetes_version, nodes, nodes_ready, workloads, pods,
@@ -243,7 +250,7 @@ impl Web {
         cluster: &Authorized<Cluster, ManageClusters>,
         name: &ClusterName,
     ) -> Result<(), Error> {
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.write(self).await?;
         sqlx::query!(
             "UPDATE clusters SET name = $3 WHERE org_id = $1 AND id = $2",
             cluster.org.0,
@@ -254,35 +261,34 @@ impl Web {
         .await
         .map_err(name_taken)?;
         live::notify(&mut tx, cluster.org, cluster.id, false).await?;
-        tx.commit().await?;
-        Ok(())
+        let entry = Entry::cluster(Action::ClusterRename, cluster.id, name.as_str());
+        tx.commit(entry.before(json!({ "name": cluster.name })).after(json!({ "name": name }))).await
     }
 
     /// Makes a new token; older ones are refused from now on.
     pub async fn rotate_token(&self, cluster: &Authorized<Cluster, ManageClusters>) -> Result<SecretString, Error> {
         let now = self.world.now();
-        let (token, hash) = token::generate(&self.world, cluster.org);
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let (token, hash) = token::AGENT.generate(&self.world, cluster.org);
+        let mut tx = cluster.write(self).await?;
         revoke_tokens(&mut tx, cluster, now).await?;
         insert_token(&mut tx, cluster.org.0, cluster.id.0, &hash, now).await?;
         live::notify(&mut tx, cluster.org, cluster.id, false).await?;
-        tx.commit().await?;
+        tx.commit(Entry::cluster(Action::ClusterTokenRotate, cluster.id, &cluster.name)).await?;
         Ok(token)
     }
 
     /// Refuses the cluster's tokens from now on.
     pub async fn revoke_token(&self, cluster: &Authorized<Cluster, ManageClusters>) -> Result<(), Error> {
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.write(self).await?;
         revoke_tokens(&mut tx, cluster, self.world.now()).await?;
         live::notify(&mut tx, cluster.org, cluster.id, false).await?;
-        tx.commit().await?;
-        Ok(())
+        tx.commit(Entry::cluster(Action::ClusterTokenRevoke, cluster.id, &cluster.name)).await
     }
 
     /// Deletes the cluster: invisible at once, its data removed by a job.
     pub async fn delete_cluster(&self, cluster: &Authorized<Cluster, ManageClusters>) -> Result<(), Error> {
         let now = self.world.now();
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.write(self).await?;
         let deleted = sqlx::query!(
             "UPDATE clusters SET deleted_at = $3 WHERE org_id = $1 AND id = $2 AND deleted_at IS NULL",
             cluster.org.0,
@@ -298,8 +304,7 @@ impl Web {
         revoke_tokens(&mut tx, cluster, now).await?;
         jobs::enqueue(&mut tx, &PurgeCluster { org: cluster.org, cluster: cluster.id }).await?;
         live::notify(&mut tx, cluster.org, cluster.id, true).await?;
-        tx.commit().await?;
-        Ok(())
+        tx.commit(Entry::cluster(Action::ClusterDelete, cluster.id, &cluster.name)).await
     }
 }
 

@@ -1,14 +1,15 @@
 //! Connecting: one pool per part, each with its own login; and the transaction that states its tenant.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
-use kubewise_contract::{OrgId, UserId};
+use kubewise_contract::{ClusterId, OrgId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use uuid::Uuid;
 
 use crate::Error;
 
@@ -146,9 +147,60 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
     Ok(())
 }
 
-/// A transaction that states its tenant: all that row-level security lets it see.
-pub(crate) async fn tenant_tx(pool: &PgPool, org: OrgId) -> Result<Transaction<'static, Postgres>, Error> {
-    begin(pool, Some(org), None).await
+/// Which clusters of an organisation a transaction sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All, also those to come.
+    All,
+    /// These.
+    Only(Arc<[Uuid]>),
+}
+
+impl Scope {
+    /// As the database keeps it: null for all.
+    pub(crate) fn from_column(clusters: Option<Vec<Uuid>>) -> Self {
+        clusters.map_or(Self::All, |clusters| Self::Only(clusters.into()))
+    }
+
+    /// As a query takes it: null for all.
+    pub(crate) fn column(&self) -> Option<&[Uuid]> {
+        match self {
+            Self::All => None,
+            Self::Only(clusters) => Some(clusters),
+        }
+    }
+
+    /// What is in both.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, scope) | (scope, Self::All) => scope.clone(),
+            (Self::Only(one), Self::Only(two)) => {
+                Self::Only(one.iter().copied().filter(|cluster| two.contains(cluster)).collect())
+            }
+        }
+    }
+
+    /// Whether this cluster is seen.
+    pub(crate) fn sees(&self, cluster: ClusterId) -> bool {
+        self.column().is_none_or(|clusters| clusters.contains(&cluster.0))
+    }
+
+    // As row-level security reads it (migration 0010).
+    fn setting(&self) -> String {
+        match self {
+            Self::All => "*".to_owned(),
+            Self::Only(clusters) => clusters.iter().map(Uuid::to_string).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+/// A transaction that states its tenant and which of its clusters it sees: all that row-level security lets it see.
+pub(crate) async fn tenant_tx(
+    pool: &PgPool,
+    org: OrgId,
+    scope: &Scope,
+) -> Result<Transaction<'static, Postgres>, Error> {
+    begin(pool, Some((org, scope)), None).await
 }
 
 /// A transaction that states who asks, before an organisation is chosen.
@@ -159,7 +211,7 @@ pub(crate) async fn user_tx(pool: &PgPool, user: UserId) -> Result<Transaction<'
 /// A transaction that states what is given of tenant and asker.
 pub(crate) async fn begin(
     pool: &PgPool,
-    org: Option<OrgId>,
+    tenant: Option<(OrgId, &Scope)>,
     user: Option<UserId>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
     // In a task of its own, which runs to its end when its asker is dropped: a BEGIN that nobody waited for would leave
@@ -168,8 +220,10 @@ pub(crate) async fn begin(
     let begun = tokio::spawn(async move { pool.begin().await }).await;
     let mut tx = begun.map_err(|e| Error::Internal(format!("a transaction was not begun: {e}")))??;
     sqlx::query!(
-        "SELECT set_config('kubewise.org_id', $1, true) AS org, set_config('kubewise.user_id', $2, true) AS asker",
-        org.map(|id| id.to_string()).unwrap_or_default(),
+        "SELECT set_config('kubewise.org_id', $1, true) AS org, set_config('kubewise.clusters', $2, true) AS clusters,
+                set_config('kubewise.user_id', $3, true) AS asker",
+        tenant.map(|(org, _)| org.to_string()).unwrap_or_default(),
+        tenant.map(|(_, scope)| scope.setting()).unwrap_or_default(),
         user.map(|id| id.to_string()).unwrap_or_default(),
     )
     .fetch_one(&mut *tx)

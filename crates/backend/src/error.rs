@@ -23,6 +23,15 @@ pub enum Error {
     /// The organisation asks its members for a second factor, and the asker has none.
     #[error("a second factor is needed")]
     SecondFactorNeeded,
+    /// It needs a proof that is not older than ten minutes.
+    #[error("a fresh proof is needed")]
+    ProofNeeded,
+    /// The organisation would have no Owner.
+    #[error("the last owner")]
+    LastOwner,
+    /// The invitation is for another address.
+    #[error("the invitation is for another address")]
+    InvitedAnother,
     /// What a passkey signed was not what it was asked for.
     #[error("the passkey was not accepted")]
     PasskeyRefused,
@@ -68,11 +77,15 @@ impl Error {
             Self::NotFound => UiError::NotFound,
             Self::Forbidden => UiError::Forbidden,
             Self::SecondFactorNeeded => UiError::SecondFactorNeeded,
+            Self::ProofNeeded => UiError::ProofNeeded,
+            Self::LastOwner => UiError::LastOwner,
+            Self::InvitedAnother => UiError::InvitedAnother,
             Self::PasskeyRefused => UiError::PasskeyRefused,
             Self::NoPasskeys => UiError::NoPasskeys,
             Self::Provider(refusal) => UiError::Provider(*refusal),
             Self::SignUpClosed => UiError::SignUpClosed,
             Self::TooMany { seconds } => UiError::TooMany { seconds: *seconds },
+            Self::Database(e) if is_taken(e, "memberships_owner") => UiError::LastOwner,
             Self::Database(e) if database_is_away(e) => UiError::Unavailable,
             Self::Database(_) | Self::Queue(_) | Self::Internal(_) => UiError::Internal,
         }

@@ -22,7 +22,7 @@ use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 use crate::{
     Error, KEPT, World,
     attempts::FORGOTTEN_AFTER,
-    database,
+    database::{self, Scope},
     mail::{Mail, Mailer},
     session,
 };
@@ -137,7 +137,7 @@ impl Worker {
     pub(crate) async fn purge_cluster(&self, job: &PurgeCluster) -> Result<(), Error> {
         let (org, cluster) = (job.org.0, job.cluster.0);
         loop {
-            let mut tx = database::tenant_tx(&self.pool, job.org).await?;
+            let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
             let removed = sqlx::query!(
                 "DELETE FROM resources WHERE org_id = $1 AND cluster_id = $2 AND uid IN
                    (SELECT uid FROM resources WHERE org_id = $1 AND cluster_id = $2 LIMIT $3)",
@@ -153,7 +153,7 @@ impl Worker {
                 break;
             }
         }
-        let mut tx = database::tenant_tx(&self.pool, job.org).await?;
+        let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
         for statement in [
             "DELETE FROM ingest_staging WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_staging_state WHERE org_id = $1 AND cluster_id = $2",
@@ -164,6 +164,10 @@ impl Worker {
             "DELETE FROM cluster_namespaces WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM cluster_kinds WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM cluster_tokens WHERE org_id = $1 AND cluster_id = $2",
+            // Who was limited to it and no other sees none from now on.
+            "UPDATE memberships SET clusters = array_remove(clusters, $2) WHERE org_id = $1 AND $2 = ANY (clusters)",
+            "UPDATE invitations SET clusters = array_remove(clusters, $2) WHERE org_id = $1 AND $2 = ANY (clusters)",
+            "UPDATE api_tokens SET clusters = array_remove(clusters, $2) WHERE org_id = $1 AND $2 = ANY (clusters)",
             "DELETE FROM clusters WHERE org_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
         ] {
             sqlx::query(statement).bind(org).bind(cluster).execute(&mut *tx).await?;

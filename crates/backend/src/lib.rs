@@ -6,7 +6,9 @@
 #![warn(missing_docs)]
 
 mod accounts;
+mod activity;
 pub mod admin;
+mod api_tokens;
 mod attempts;
 mod authorize;
 mod browsers;
@@ -18,6 +20,7 @@ mod hashing;
 mod identity;
 pub mod ingest;
 mod inventory;
+mod invitations;
 mod jobs;
 mod keys;
 mod links;
@@ -29,14 +32,16 @@ mod passkeys;
 mod password;
 pub mod session;
 mod strength;
+mod team;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
 mod web;
 mod world;
 
-pub use accounts::{SignUp, SignUpPolicy, SignedUp};
-pub use authorize::{Actor, Authorized, Cluster, Organisation, permission};
+pub use accounts::{SignUp, SignUpInvited, SignUpPolicy, SignedUp};
+pub use api_tokens::{NewToken, REQUESTS_PER_MINUTE, Rate};
+pub use authorize::{Actor, Authorized, Bearer, Cluster, Organisation, permission};
 pub use browsers::{KEPT, Visitor};
 pub use error::Error;
 pub use ingest::Ingest;

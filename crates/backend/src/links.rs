@@ -53,7 +53,7 @@ pub(crate) async fn make(
     purpose: Purpose,
     email: &str,
 ) -> Result<Option<String>, Error> {
-    let token = URL_SAFE_NO_PAD.encode(world.random::<32>());
+    let token = text(world);
     let now = world.now();
     let made = sqlx::query!(
         "INSERT INTO account_links (hash, user_id, purpose, email, created_at, expires_at)
@@ -113,6 +113,11 @@ pub(crate) async fn forget(tx: &mut PgConnection, user: UserId, purpose: Purpose
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// What a link carries: 256 random bits.
+pub(crate) fn text(world: &World) -> String {
+    URL_SAFE_NO_PAD.encode(world.random::<32>())
 }
 
 pub(crate) fn hash(token: &str) -> Vec<u8> {

@@ -14,8 +14,8 @@ const CHANNEL: &str = "kubewise_changes";
 pub struct Change {
     /// Whose.
     pub org: OrgId,
-    /// What pages are told.
-    pub event: LiveEvent,
+    /// What pages are told; none: who is a member, or what members may do, has changed.
+    pub event: Option<LiveEvent>,
 }
 
 /// Tells every server process, when the transaction commits.
@@ -25,8 +25,16 @@ pub(crate) async fn notify(
     cluster: ClusterId,
     inventory: bool,
 ) -> Result<(), Error> {
-    let change = Change { org, event: LiveEvent { cluster, inventory } };
-    let payload = serde_json::to_string(&change).map_err(|e| Error::Internal(e.to_string()))?;
+    tell(tx, &Change { org, event: Some(LiveEvent { cluster, inventory }) }).await
+}
+
+/// Tells that members changed: whoever listens is asked again who they are.
+pub(crate) async fn notify_members(tx: &mut PgConnection, org: OrgId) -> Result<(), Error> {
+    tell(tx, &Change { org, event: None }).await
+}
+
+async fn tell(tx: &mut PgConnection, change: &Change) -> Result<(), Error> {
+    let payload = serde_json::to_string(change).map_err(|e| Error::Internal(e.to_string()))?;
     sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload).fetch_one(tx).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use askama::Template;
-use kubewise_contract::UserId;
+use kubewise_contract::{InvitationId, OrgId, UserId};
 use lettre::{
     AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, MultiPart},
@@ -17,7 +17,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::{
-    Error, Worker,
+    Error, Worker, authorize,
+    database::{self, Scope},
     jobs::{self, Queue},
     links::{self, Purpose},
 };
@@ -35,6 +36,8 @@ pub(crate) enum Mail {
     /// Somebody who says that this is their address forgot their password. Whether it has an account is looked up
     /// when the mail is sent, so that asking takes as long whether it has one or not.
     ResetPassword { email: String },
+    /// Somebody was invited to an organisation.
+    Invitation { org: OrgId, invitation: InvitationId },
     /// The password of an account was changed.
     PasswordChanged { user: UserId },
     /// Something was done to how the person proves who they are.
@@ -282,6 +285,7 @@ impl Worker {
                 };
                 self.mailer.send(to(&found.name, &found.email)?, &letter).await
             }
+            Mail::Invitation { org, invitation } => self.send_invitation(org, invitation).await,
             Mail::PasswordChanged { user } => {
                 let what = "the password of your account at Kubewise was changed just now. Everywhere else you were signed out.";
                 self.tell(user, "Your password was changed", what.to_owned()).await
@@ -299,6 +303,49 @@ impl Worker {
                 self.tell(user, "Your account was signed in to from a new browser", what).await
             }
         }
+    }
+
+    async fn send_invitation(&self, org: OrgId, invitation: InvitationId) -> Result<(), Error> {
+        let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
+        let found = sqlx::query!(
+            r#"SELECT i.email, i.role, o.name, u.name AS "invited_by?"
+               FROM invitations i JOIN organisations o ON o.id = i.org_id LEFT JOIN users u ON u.id = i.invited_by
+               WHERE i.org_id = $1 AND i.id = $2 AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $3"#,
+            org.0,
+            invitation.0,
+            self.world.now(),
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(found) = found else { return Ok(()) };
+        let token = links::text(&self.world);
+        sqlx::query!(
+            "UPDATE invitations SET hash = $3 WHERE org_id = $1 AND id = $2",
+            org.0,
+            invitation.0,
+            links::hash(&token),
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let role = authorize::parse_role(&found.role)?;
+        let who = found.invited_by.unwrap_or_else(|| "A member".to_owned());
+        let letter = Letter {
+            subject: &format!("You are invited to {} at Kubewise", found.name),
+            name: "there",
+            paragraphs: vec![format!(
+                "{who} invites you to {}, as {role}. Kubewise shows what runs in all the Kubernetes clusters of a team.",
+                found.name,
+            )],
+            link: Some(Link {
+                label: "See the invitation",
+                url: format!("{}/invite?token={token}", self.mailer.public_url),
+            }),
+            closing: "The link works once, for a week, for this address alone. If you know nothing of it, ignore this mail.",
+            site: &self.mailer.public_url,
+        };
+        let address = found.email.parse().map_err(|_| Error::Internal("mail: a stored address is none".to_owned()))?;
+        self.mailer.send(Mailbox::new(None, address), &letter).await
     }
 
     /// Tells a person of what was done with their account, in case it was not them.

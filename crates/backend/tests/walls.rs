@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
-use kubewise_backend::{SignUp, Web, World, database::Part, permission::ManageClusters, testing::TestDatabase};
+use kubewise_backend::{
+    SignUp, Web, World,
+    database::Part,
+    permission::{AddClusters, ManageClusters},
+    testing::TestDatabase,
+};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
 use sqlx::{PgPool, Row};
 
@@ -19,10 +24,11 @@ async fn tenant(web: &Web, database: &TestDatabase, name: &str) -> Tenant {
         email: EmailAddress::parse(&format!("{name}@example.com")).unwrap(),
         password: "correct horse battery staple".to_owned().into(),
         organisation: OrganisationName::parse(name).unwrap(),
+        place: "this machine".to_owned(),
     };
     let made = web.sign_up(request).await.unwrap();
     let actor = web.actor(made.user).await.unwrap().unwrap();
-    let organisation = web.organisation::<ManageClusters>(&actor, &made.slug).await.unwrap();
+    let organisation = web.organisation::<AddClusters>(&actor, made.slug.as_ref().unwrap()).await.unwrap();
     let (cluster, _) = web.add_cluster(&organisation, &ClusterName::parse("prod").unwrap()).await.unwrap();
     let org = organisation.id.0;
     // Something in every table of the tenant, written from behind the walls.
@@ -48,7 +54,7 @@ async fn tenant(web: &Web, database: &TestDatabase, name: &str) -> Tenant {
 async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Result<u64, String> {
     let mut tx = pool.begin().await.unwrap();
     if let Some(org) = org {
-        sqlx::query("SELECT set_config('kubewise.org_id', $1, true)")
+        sqlx::query("SELECT set_config('kubewise.org_id', $1, true), set_config('kubewise.clusters', '*', true)")
             .bind(org.to_string())
             .execute(&mut *tx)
             .await

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OrgSlug, Provider, Role, Timestamp};
+use crate::{JoinRule, OrgSlug, Permission, Permissions, Provider, Role, Timestamp};
 
 /// The signed-in person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,15 @@ pub struct OrganisationRef {
     pub name: String,
     /// What the viewer is in it.
     pub role: Role,
+    /// Whether they see chosen clusters only.
+    pub is_limited: bool,
+}
+
+impl OrganisationRef {
+    /// Whether the viewer could do something here: for showing or hiding, never for deciding.
+    pub fn may(&self, permission: Permission) -> bool {
+        Permissions::of(self.role, self.is_limited).contain(permission)
+    }
 }
 
 /// A person's account, as they see it themselves.
@@ -136,6 +145,10 @@ pub struct OrganisationSettings {
     pub members: i64,
     /// How many of them have no second factor.
     pub without_second_factor: i64,
+    /// Who joins by their address, if anybody does.
+    pub join_rule: Option<JoinRule>,
+    /// The domain that the viewer could have people join by: theirs, if it is confirmed and not open to anybody.
+    pub domain: Option<String>,
 }
 
 /// How people sign in and up here.

@@ -28,6 +28,12 @@ pub enum UiError {
     /// You see it but may not do this to it. 403.
     #[error("Your role does not allow this. Ask an owner or admin of the organisation.")]
     Forbidden,
+    /// The organisation would have no Owner. 409.
+    #[error("An organisation needs an Owner. Make somebody else Owner first.")]
+    LastOwner,
+    /// The invitation is for another address. 403.
+    #[error("This invitation is for another e-mail address than that of your account.")]
+    InvitedAnother,
     /// What was asked for needs a proof that is not older than ten minutes. 403.
     #[error("Confirm first that it is you.")]
     ProofNeeded,
@@ -82,9 +88,10 @@ impl UiError {
             Self::Forbidden
             | Self::ProofNeeded
             | Self::SecondFactorNeeded
+            | Self::InvitedAnother
             | Self::ForeignOrigin
             | Self::SignUpClosed => 403,
-            Self::Provider(_) => 409,
+            Self::Provider(_) | Self::LastOwner => 409,
             Self::TooMany { .. } => 429,
             Self::Unavailable => 503,
             Self::Internal | Self::Transport => 500,
@@ -140,6 +147,18 @@ pub enum Field {
     Code,
     /// What a passkey is called.
     PasskeyName,
+    /// The clusters that somebody is limited to.
+    Clusters,
+    /// A member's role.
+    Role,
+    /// The domain of an address.
+    Domain,
+    /// What an API token is called.
+    TokenName,
+    /// What an API token may do.
+    Permissions,
+    /// When an API token ends.
+    Expiry,
     /// A filter or position in a URL.
     Query,
 }
@@ -156,6 +175,12 @@ impl fmt::Display for Field {
             Self::Confirmation => "The confirmation",
             Self::Code => "The code",
             Self::PasskeyName => "The passkey's name",
+            Self::Clusters => "The choice of clusters",
+            Self::Role => "The role",
+            Self::Domain => "The domain of your e-mail address",
+            Self::TokenName => "The token's name",
+            Self::Permissions => "What the token may do",
+            Self::Expiry => "The day it ends",
             Self::Query => "The address of this page",
         })
     }
@@ -193,6 +218,16 @@ pub enum Problem {
     WrongCode,
     /// Not the one that was invited.
     NotInvited,
+    /// A member already.
+    IsMember,
+    /// Was invited already.
+    IsInvited,
+    /// Not possible for this role.
+    NotForThisRole,
+    /// Not proven to be read by the person.
+    NotProven,
+    /// Anybody can have an address there.
+    IsPublic,
     /// Not what was asked to be typed again.
     DoesNotMatch,
     /// Cannot be understood.
@@ -218,6 +253,13 @@ impl fmt::Display for Problem {
             Self::Wrong => f.write_str("is not right."),
             Self::WrongCode => f.write_str("is not right, or was used already. Wait for the next one, or use another."),
             Self::NotInvited => f.write_str("is not the one that was invited."),
+            Self::IsMember => f.write_str("belongs to a member already."),
+            Self::IsInvited => {
+                f.write_str("was invited already. Send that invitation again, or wait until others are answered.")
+            }
+            Self::NotForThisRole => f.write_str("is not possible for this role."),
+            Self::NotProven => f.write_str("is not confirmed. Open the link in the mail that we sent you first."),
+            Self::IsPublic => f.write_str("is one where anybody can have an address."),
             Self::DoesNotMatch => f.write_str("does not match."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }

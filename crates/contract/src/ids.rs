@@ -41,6 +41,14 @@ uuid_id! {
     ClusterId
 }
 uuid_id! {
+    /// An API token.
+    TokenId
+}
+uuid_id! {
+    /// An invitation to an organisation.
+    InvitationId
+}
+uuid_id! {
     /// `metadata.uid` of a Kubernetes object.
     ResourceUid
 }

@@ -68,6 +68,11 @@ text_input! {
     PasskeyName, Field::PasskeyName, 60
 }
 
+text_input! {
+    /// What people call an API token.
+    TokenName, Field::TokenName, 60
+}
+
 /// A cluster's name in Kubewise: 1 to 63 of lower-case letters, digits, `-` and `.` (so that it can be used on a command line).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterName(String);

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod account;
+mod activity;
 mod cluster;
 mod error;
 mod ids;
@@ -13,19 +14,22 @@ mod page;
 mod provider;
 mod role;
 mod strength;
+mod team;
 mod timestamp;
 
 pub use account::{
     Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SecondProofs,
     SessionRow, Viewer, Ways,
 };
+pub use activity::{Action, ActivityQuery, ActivityRow, LogFault, Verdict};
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
 };
 pub use error::{Field, FieldError, Problem, UiError};
-pub use ids::{ClusterId, OrgId, OrgSlug, ResourceUid, UserId};
+pub use ids::{ClusterId, InvitationId, OrgId, OrgSlug, ResourceUid, TokenId, UserId};
 pub use input::{
     ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName, PersonName,
+    TokenName,
 };
 pub use inventory::{
     AppSource, ApplicationRow, Health, ImageRow, NamespaceRow, NodeRow, ResourceDetail, ResourceRef, ResourceRow,
@@ -33,6 +37,7 @@ pub use inventory::{
 };
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
 pub use provider::{LinkedIdentity, Provider, ProviderRefusal};
-pub use role::{Permission, Role};
+pub use role::{Access, Permission, Permissions, Role};
 pub use strength::{Strength, Weakness};
+pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, MemberRow, Team, TokenRow};
 pub use timestamp::Timestamp;

@@ -29,6 +29,7 @@ struct Listening {
     who: Who,
     check: tokio::time::Interval,
     stopping: tokio::sync::watch::Receiver<bool>,
+    ended: bool,
 }
 
 struct Who {
@@ -68,13 +69,16 @@ pub(super) async fn events(State(state): State<WebState>, Path(slug): Path<Strin
     };
     let mut check = tokio::time::interval(CHECK_EVERY);
     check.reset();
-    let listening = Listening { org, changes, who, check, stopping: state.stopping.clone() };
+    let listening = Listening { org, changes, who, check, stopping: state.stopping.clone(), ended: false };
     Sse::new(stream(listening)).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))).into_response()
 }
 
 fn stream(listening: Listening) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(listening, |mut listening| async move {
         let mut lagged = false;
+        if listening.ended {
+            return None;
+        }
         loop {
             let change = tokio::select! {
                 change = listening.changes.recv() => match change {
@@ -92,14 +96,28 @@ fn stream(listening: Listening) -> impl Stream<Item = Result<Event, Infallible>>
             if change.as_ref().is_some_and(|change| change.org != listening.org) {
                 continue;
             }
-            listening.who.authorized().await.ok()?;
+            let members = change.as_ref().is_some_and(|change| change.event.is_none());
+            let organisation = match listening.who.authorized().await {
+                Ok(organisation) => organisation,
+                // Told once more, so that the page that is open asks again, and is refused.
+                Err(_) if members => {
+                    listening.ended = true;
+                    return Some((Ok(Event::default().event("members").data("{}")), listening));
+                }
+                Err(_) => return None,
+            };
             // Too slow to be told everything: told to ask again for all.
             if lagged {
                 return Some((Ok(Event::default().event("lagged").data("{}")), listening));
             }
-            if let Some(change) = change {
-                let data = serde_json::to_string(&change.event).ok()?;
-                return Some((Ok(Event::default().event("change").data(data)), listening));
+            match change.map(|change| change.event) {
+                Some(Some(event)) if organisation.sees(event.cluster) => {
+                    let data = serde_json::to_string(&event).ok()?;
+                    return Some((Ok(Event::default().event("change").data(data)), listening));
+                }
+                // What they may do may be another: the page asks again for everything.
+                Some(None) => return Some((Ok(Event::default().event("members").data("{}")), listening)),
+                Some(Some(_)) | None => {}
             }
         }
     })

@@ -183,7 +183,7 @@ async fn finish(web: &Web, oidc: &Oidc, flow: &Flow, answer: Answer, asking: &As
     web.returns_from_provider(visitor).await?;
     match flow.purpose() {
         FlowPurpose::SignIn => {
-            let user = web.enter(&proven, visitor).await?;
+            let user = web.enter(&proven, visitor, invitation_in(flow.next()).as_ref()).await?;
             Ok(first_proof(web, session, visitor, user, false, flow.next()).await?)
         }
         FlowPurpose::Link(user) => link(web, session, user, &proven).await,
@@ -249,6 +249,12 @@ fn redirect(to: &str) -> Response {
     let Ok(location) = HeaderValue::try_from(to) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// What the link of an invitation carries, if it is where somebody goes.
+fn invitation_in(next: Option<&str>) -> Option<SecretString> {
+    let link = next?.strip_prefix("/invite?token=")?;
+    Some(link.split('&').next()?.to_owned().into())
 }
 
 #[cfg(test)]

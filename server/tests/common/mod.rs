@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use kubewise_backend::{Live, SignUp, Web, World, database::Part, permission::ManageClusters, testing::TestDatabase};
+use kubewise_backend::{Live, SignUp, Web, World, database::Part, permission::AddClusters, testing::TestDatabase};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
 use kubewise_protocol::{BatchKind, Encoder, Header, SYNC_PATH, Unreadable};
 use kubewise_server::http::{Listener, Parts, listen, router};
@@ -119,13 +119,15 @@ impl TestServer {
             email: EmailAddress::parse(&email).unwrap(),
             password: PASSWORD.to_owned().into(),
             organisation: OrganisationName::parse(name).unwrap(),
+            place: "this machine".to_owned(),
         };
         let made = self.web.sign_up(request).await.unwrap();
         let actor = self.web.actor(made.user).await.unwrap().unwrap();
-        let organisation = self.web.organisation::<ManageClusters>(&actor, &made.slug).await.unwrap();
+        let slug = made.slug.unwrap();
+        let organisation = self.web.organisation::<AddClusters>(&actor, &slug).await.unwrap();
         let (cluster, token) = self.web.add_cluster(&organisation, &ClusterName::parse("prod").unwrap()).await.unwrap();
         let token = token.expose_secret().to_owned();
-        Tenant { user: made.user, email, slug: made.slug, cluster, token }
+        Tenant { user: made.user, email, slug, cluster, token }
     }
 
     /// Does jobs while the test goes on; what is mailed lands here.

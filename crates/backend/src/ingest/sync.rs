@@ -13,7 +13,12 @@ use super::{
     HEARTBEAT, counts, delta, full,
     read::{Chunk, Item, read},
 };
-use crate::{Error, World, database, error::database_is_away, live, token};
+use crate::{
+    Error, World,
+    database::{self, Scope},
+    error::database_is_away,
+    live, token,
+};
 
 /// Answers that are remembered of an epoch: as many batches can be sent again.
 const REMEMBERED: i64 = 64;
@@ -92,8 +97,8 @@ impl Ingest {
 
     /// Who a token speaks for; none when it is unknown or was revoked.
     pub async fn authenticate(&self, token: &SecretString) -> Result<Option<Agent>, Error> {
-        let Some((org, hash)) = token::parse(token.expose_secret()) else { return Ok(None) };
-        let mut tx = database::tenant_tx(&self.pool, org).await?;
+        let Some((org, hash)) = token::AGENT.parse(token.expose_secret()) else { return Ok(None) };
+        let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         let cluster = sqlx::query_scalar!(
             "SELECT t.cluster_id FROM cluster_tokens t JOIN clusters c ON c.org_id = t.org_id AND c.id = t.cluster_id
              WHERE t.org_id = $1 AND t.hash = $2 AND t.revoked_at IS NULL AND c.deleted_at IS NULL",
@@ -131,7 +136,7 @@ impl Ingest {
         let now = self.world.now();
         let cluster = agent.cluster.0;
 
-        let mut tx = database::tenant_tx(&self.pool, agent.org).await?;
+        let mut tx = database::tenant_tx(&self.pool, agent.org, &Scope::All).await?;
         // One batch of a cluster at a time, in every server process: released with the transaction.
         let (high, low) = cluster.as_u64_pair();
         let locked =

@@ -3,7 +3,7 @@
 use kubewise_contract::{AppSource, ApplicationRow, ListQuery, Page};
 
 use super::cursor;
-use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory};
+use crate::{Authorized, Cluster, Error, Web, permission::ViewInventory};
 
 impl Web {
     /// The cluster's applications, by name.
@@ -13,7 +13,7 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Page<ApplicationRow>, Error> {
         let [name, namespace] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
             "SELECT name, namespace, source, versions, workloads, failing, images
              FROM cluster_applications

@@ -35,11 +35,13 @@ pub(crate) fn uid(part: &str) -> Uuid {
 pub(crate) fn page<T>(mut rows: Vec<T>, key: impl Fn(&T) -> Vec<String>) -> Page<T> {
     let more = rows.len() > PAGE_SIZE;
     rows.truncate(PAGE_SIZE);
-    let next = rows.last().filter(|_| more).map(|last| {
-        let json = serde_json::Value::from(key(last)).to_string();
-        Cursor(URL_SAFE_NO_PAD.encode(json))
-    });
+    let next = rows.last().filter(|_| more).map(|last| encode(key(last)));
     Page { rows, next }
+}
+
+/// A position from its key parts.
+pub(crate) fn encode(key: Vec<String>) -> Cursor {
+    Cursor(URL_SAFE_NO_PAD.encode(serde_json::Value::from(key).to_string()))
 }
 
 /// The `ILIKE` pattern for "contains this text"; none for an empty filter.

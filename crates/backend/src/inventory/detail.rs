@@ -2,7 +2,7 @@
 
 use kubewise_contract::{Health, ResourceDetail, ResourceRef, ResourceRow, ResourceUid};
 
-use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory, world::timestamp};
+use crate::{Authorized, Cluster, Error, Web, permission::ViewInventory, world::timestamp};
 
 /// Owned objects that are listed; more are counted.
 const OWNED: i64 = 100;
@@ -19,7 +19,7 @@ impl Web {
         uid: ResourceUid,
     ) -> Result<ResourceDetail, Error> {
         let (org, id) = (cluster.org.0, cluster.id.0);
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let row = sqlx::query!(
             "SELECT kind, api_version, namespace, name, health, ready, desired, application, node, images, owner_uid,
                     owner_kind, owner_name, created_at, updated_at, manifest

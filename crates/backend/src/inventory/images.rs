@@ -3,7 +3,7 @@
 use kubewise_contract::{ImageRow, ListQuery, Page};
 
 use super::cursor;
-use crate::{Authorized, Cluster, Error, Web, database, ingest::ImageReference, permission::ViewInventory};
+use crate::{Authorized, Cluster, Error, Web, ingest::ImageReference, permission::ViewInventory};
 
 impl Web {
     /// The cluster's images, by reference.
@@ -13,7 +13,7 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Page<ImageRow>, Error> {
         let [after] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT image, sum(workloads)::bigint AS "workloads!", sum(pods)::bigint AS "pods!",
                       (array_agg(namespace ORDER BY namespace))[1:5] AS "namespaces!"

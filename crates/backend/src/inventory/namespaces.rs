@@ -3,9 +3,7 @@
 use kubewise_contract::{ListQuery, NamespaceRow, Page, ResourceUid};
 
 use super::cursor;
-use crate::{
-    Authorized, Cluster, Error, Web, database, ingest::NamespaceInfo, permission::ViewInventory, world::timestamp,
-};
+use crate::{Authorized, Cluster, Error, Web, ingest::NamespaceInfo, permission::ViewInventory, world::timestamp};
 
 /// Names offered by the namespace filter.
 const IN_FILTER: i64 = 500;
@@ -18,7 +16,7 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Page<NamespaceRow>, Error> {
         let [after] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT coalesce(r.name, c.name) AS "name!", r.uid AS "uid?", r.created_at, r.info,
                       coalesce(c.resources, 0) AS "resources!", coalesce(c.workloads, 0) AS "workloads!",
@@ -59,7 +57,7 @@ impl Web {
 
     /// Names for the namespace filter, at most 500.
     pub async fn namespace_names(&self, cluster: &Authorized<Cluster, ViewInventory>) -> Result<Vec<String>, Error> {
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let names = sqlx::query_scalar!(
             "SELECT name FROM cluster_namespaces WHERE org_id = $1 AND cluster_id = $2 ORDER BY name LIMIT $3",
             cluster.org.0,

@@ -3,7 +3,7 @@
 use kubewise_contract::{Health, ListQuery, NodeRow, Page, ResourceUid};
 
 use super::cursor;
-use crate::{Authorized, Cluster, Error, Web, database, ingest::NodeInfo, permission::ViewInventory, world::timestamp};
+use crate::{Authorized, Cluster, Error, Web, ingest::NodeInfo, permission::ViewInventory, world::timestamp};
 
 impl Web {
     /// The cluster's nodes, by name.
@@ -13,7 +13,7 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Page<NodeRow>, Error> {
         let [after] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
             "SELECT uid, name, health, info, created_at FROM resources
              WHERE org_id = $1 AND cluster_id = $2 AND kind = 'Node' AND namespace = '' AND name > $3

@@ -3,7 +3,7 @@
 use kubewise_contract::{Health, ListQuery, Page, ResourceRow, ResourceUid};
 
 use super::cursor;
-use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory, world::timestamp};
+use crate::{Authorized, Cluster, Error, Web, permission::ViewInventory, world::timestamp};
 
 impl Web {
     /// The cluster's objects, by kind, namespace and name.
@@ -14,7 +14,7 @@ impl Web {
     ) -> Result<Page<ResourceRow>, Error> {
         let [kind, namespace, name, uid] = cursor::decode(query.after.as_ref())?;
         let pattern = cursor::pattern(query.q.as_deref());
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
             // The inner queries are answered from indexes alone, so that a text that few names contain is looked for
             // among the names and not among the rows. The second finds names with capitals, in either case.

@@ -3,7 +3,7 @@
 use kubewise_contract::{ClusterId, Health, ListQuery, Page, ResourceRow, ResourceUid, SearchRow, is_found_anywhere};
 
 use super::cursor;
-use crate::{Authorized, Error, Organisation, Web, database, permission::ViewInventory, world::timestamp};
+use crate::{Authorized, Error, Organisation, Web, permission::ViewInventory, world::timestamp};
 
 /// Most matches that are looked at: what is asked for more is answered with these, and should be asked more exactly.
 const CANDIDATES: i64 = 250;
@@ -22,7 +22,7 @@ impl Web {
         let beginning = pattern[1..].to_lowercase();
         let contained = is_found_anywhere(text).then_some(pattern);
         let [rank, name, uid] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, org.id).await?;
+        let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT found.rank AS "rank!", r.cluster_id, c.name AS cluster_name, r.uid, r.kind, r.namespace, r.name,
                       r.health, r.created_at
@@ -32,7 +32,8 @@ impl Web {
                CROSS JOIN LATERAL (
                  SELECT CASE WHEN lower(r.name) = lower($4) THEN 0 WHEN r.workload THEN 1 ELSE 2 END AS rank
                ) found
-               WHERE c.deleted_at IS NULL AND (found.rank, r.name, r.uid) > ($6::int, $7, $8)
+               WHERE c.deleted_at IS NULL AND ($11::uuid[] IS NULL OR r.cluster_id = ANY ($11))
+                 AND (found.rank, r.name, r.uid) > ($6::int, $7, $8)
                ORDER BY found.rank, r.name, r.uid LIMIT $9"#,
             org.id.0,
             beginning,
@@ -44,6 +45,7 @@ impl Web {
             cursor::uid(&uid),
             cursor::ONE_MORE,
             contained,
+            org.holder().scope.column(),
         )
         .fetch_all(&mut *tx)
         .await?;

@@ -3,7 +3,7 @@
 use kubewise_contract::{Health, ListQuery, Page, ResourceUid, WorkloadRow};
 
 use super::cursor;
-use crate::{Authorized, Cluster, Error, Web, database, permission::ViewInventory, world::timestamp};
+use crate::{Authorized, Cluster, Error, Web, permission::ViewInventory, world::timestamp};
 
 impl Web {
     /// The cluster's workloads, by namespace and name.
@@ -13,7 +13,7 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Page<WorkloadRow>, Error> {
         let [namespace, name, uid] = cursor::decode(query.after.as_ref())?;
-        let mut tx = database::tenant_tx(&self.pool, cluster.org).await?;
+        let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
             // As for objects of all kinds: the inner query is answered from the index, but for the filter by image.
             "SELECT r.uid, r.kind, r.namespace, r.name, r.health, r.ready, r.desired, r.images, r.application,

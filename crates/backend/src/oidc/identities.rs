@@ -4,12 +4,13 @@
 use kubewise_contract::{
     EmailAddress, LinkedIdentity, OrganisationName, PersonName, Provider, ProviderRefusal, UserId,
 };
+use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use super::{Oidc, Proven};
 use crate::{
     Actor, Error, SignUpPolicy, Visitor, Web,
-    accounts::Newcomer,
+    accounts::{Beginning, Newcomer},
     attempts::{self, Counter},
     database,
     error::is_taken,
@@ -47,7 +48,13 @@ impl Web {
 
     /// The account of who came from the issuer. One is made for who has none, if strangers are let in. One with the same
     /// address is theirs if the issuer and we both know that they read it; otherwise they must link it themselves.
-    pub async fn enter(&self, proven: &Proven, visitor: &Visitor) -> Result<UserId, Error> {
+    /// `invitation`: what the link carries by which they came, if it was one to an organisation.
+    pub async fn enter(
+        &self,
+        proven: &Proven,
+        visitor: &Visitor,
+        invitation: Option<&SecretString>,
+    ) -> Result<UserId, Error> {
         if let Some(user) = self.used_identity(proven).await? {
             return Ok(user);
         }
@@ -61,7 +68,7 @@ impl Web {
         )
         .fetch_optional(&self.pool)
         .await?;
-        let Some(found) = found else { return self.welcome(proven, &email, visitor).await };
+        let Some(found) = found else { return self.welcome(proven, &email, visitor, invitation).await };
         // Letters that only look or compare alike may be another mailbox.
         if found.email_verified_at.is_none() || !found.email.eq_ignore_ascii_case(email.as_str()) {
             return Err(ProviderRefusal::AccountExists.into());
@@ -87,24 +94,45 @@ impl Web {
         Ok(user.map(UserId))
     }
 
-    async fn welcome(&self, proven: &Proven, email: &EmailAddress, visitor: &Visitor) -> Result<UserId, Error> {
-        if self.signup != SignUpPolicy::Open {
+    async fn welcome(
+        &self,
+        proven: &Proven,
+        email: &EmailAddress,
+        visitor: &Visitor,
+        invitation: Option<&SecretString>,
+    ) -> Result<UserId, Error> {
+        // An invitation to another address is none: who comes is then somebody like any other.
+        let is_invited = match invitation {
+            Some(link) => self.is_invited(link, email).await?,
+            None => false,
+        };
+        if self.signup != SignUpPolicy::Open && (!is_invited || self.signup == SignUpPolicy::Closed) {
             return Err(ProviderRefusal::SignUpClosed.into());
         }
         self.limit_sign_ups(visitor).await?;
         let name = name_of(proven, email)?;
+        let own = organisation_of(&name)?;
         let newcomer = Newcomer {
             name: &name,
             email,
-            organisation: &organisation_of(&name)?,
+            beginning: if is_invited { Beginning::Later } else { Beginning::Own(&own) },
             password_hash: None,
             identity: Some(proven),
             invitation: None,
+            place: &visitor.place(),
         };
         match self.make_account(newcomer).await {
             Ok(made) => Ok(made.user),
             // Made by somebody a moment ago.
             Err(Error::Invalid(_)) => Err(ProviderRefusal::AccountExists.into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn is_invited(&self, link: &SecretString, email: &EmailAddress) -> Result<bool, Error> {
+        match self.invitation(link, None).await {
+            Ok(invited) => Ok(EmailAddress::parse(&invited.email)?.canonical() == email.canonical()),
+            Err(Error::LinkEnded) => Ok(false),
             Err(error) => Err(error),
         }
     }

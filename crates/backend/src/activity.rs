@@ -1,0 +1,365 @@
+//! The activity log: written in the transaction of what it tells, and never changed. Each line carries the hash of all
+//! before it; the last one is sealed under the master key, so that who can write to the database and does not have the
+//! key cannot remove or change a line unseen (docs/adr/0019).
+
+use hex::ToHex;
+use kubewise_contract::{
+    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, LogFault, OrgId, Page, Problem, Verdict,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use time::{Date, Duration, OffsetDateTime, macros::format_description};
+use uuid::Uuid;
+
+use crate::{
+    Authorized, Error, Organisation, Web,
+    authorize::{Author, Holder},
+    inventory::cursor,
+    permission::ViewActivity,
+    world::timestamp,
+};
+
+/// Lines that are read at once when all are.
+const AT_ONCE: i64 = 1_000;
+
+/// What was done, to what.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    action: Action,
+    subject_id: Option<Uuid>,
+    subject: Option<String>,
+    cluster: Option<ClusterId>,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+impl Entry {
+    /// About the organisation.
+    pub(crate) fn of(action: Action) -> Self {
+        Self { action, subject_id: None, subject: None, cluster: None, before: None, after: None }
+    }
+
+    /// About a person or an invitation: by id alone. What people are called is kept in one place, where it can be erased.
+    pub(crate) fn person(action: Action, id: Uuid) -> Self {
+        Self { subject_id: Some(id), ..Self::of(action) }
+    }
+
+    /// About something that has a name.
+    pub(crate) fn named(action: Action, id: Uuid, name: &str) -> Self {
+        Self { subject_id: Some(id), subject: Some(name.to_owned()), ..Self::of(action) }
+    }
+
+    /// About a cluster.
+    pub(crate) fn cluster(action: Action, cluster: ClusterId, name: &str) -> Self {
+        Self { cluster: Some(cluster), ..Self::named(action, cluster.0, name) }
+    }
+
+    /// What was before.
+    pub(crate) fn before(self, before: Value) -> Self {
+        Self { before: Some(before), ..self }
+    }
+
+    /// What is now.
+    pub(crate) fn after(self, after: Value) -> Self {
+        Self { after: Some(after), ..self }
+    }
+}
+
+/// A line as it is hashed and stored.
+struct Line {
+    seq: i64,
+    at: OffsetDateTime,
+    person_id: Option<Uuid>,
+    token_id: Option<Uuid>,
+    place: String,
+    action: String,
+    subject_id: Option<Uuid>,
+    subject: Option<String>,
+    cluster_id: Option<Uuid>,
+    before: Option<String>,
+    after: Option<String>,
+    hash: Vec<u8>,
+}
+
+impl Line {
+    /// SHA-256 of the hash before it and all its columns. Each is preceded by its length, so that no two lines are written
+    /// alike; none is told from empty.
+    fn hash(&self, org: OrgId, before: &[u8]) -> Vec<u8> {
+        let mut hash = Sha256::new_with_prefix(b"kubewise activity 1");
+        let micros = self.at.unix_timestamp_nanos() / 1_000;
+        let id = |id: &Option<Uuid>| id.map(|id| id.as_bytes().to_vec());
+        let text = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+        let columns = [
+            Some(before.to_vec()),
+            Some(org.0.as_bytes().to_vec()),
+            Some(self.seq.to_be_bytes().to_vec()),
+            Some(micros.to_be_bytes().to_vec()),
+            id(&self.person_id),
+            id(&self.token_id),
+            Some(self.place.as_bytes().to_vec()),
+            Some(self.action.as_bytes().to_vec()),
+            id(&self.subject_id),
+            text(&self.subject),
+            id(&self.cluster_id),
+            text(&self.before),
+            text(&self.after),
+        ];
+        for column in columns {
+            match column {
+                None => hash.update([0]),
+                Some(bytes) => {
+                    hash.update([1]);
+                    hash.update((bytes.len() as u64).to_be_bytes());
+                    hash.update(&bytes);
+                }
+            }
+        }
+        hash.finalize().to_vec()
+    }
+}
+
+/// The last line.
+struct Head {
+    seq: i64,
+    hash: Vec<u8>,
+}
+
+impl Head {
+    fn place(org: OrgId) -> String {
+        format!("activity_heads.sealed {org}")
+    }
+
+    fn write(&self) -> Vec<u8> {
+        [&self.seq.to_be_bytes()[..], &self.hash].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (seq, hash) = bytes.split_first_chunk::<8>()?;
+        Some(Self { seq: i64::from_be_bytes(*seq), hash: hash.to_vec() })
+    }
+}
+
+impl Web {
+    /// Writes a line, as part of the caller's transaction.
+    pub(crate) async fn record(&self, tx: &mut PgConnection, holder: &Holder, entry: Entry) -> Result<(), Error> {
+        let org = holder.org;
+        // Taken by whoever writes a line in this organisation, until their transaction ends: lines have one order.
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", format!("kubewise activity {org}"))
+            .execute(&mut *tx)
+            .await?;
+        let head = self.head(tx, org).await?;
+        let (person_id, token_id) = match holder.by {
+            Author::Person(user) => (Some(user.0), None),
+            Author::Token { id, of } => (of.map(|user| user.0), Some(id.0)),
+        };
+        // As exact as PostgreSQL keeps it.
+        let now = self.world.now();
+        let now = now.replace_microsecond(now.microsecond()).unwrap_or(now);
+        let mut line = Line {
+            seq: head.as_ref().map_or(0, |head| head.seq) + 1,
+            at: now,
+            person_id,
+            token_id,
+            place: holder.place.clone(),
+            action: entry.action.as_str().to_owned(),
+            subject_id: entry.subject_id,
+            subject: entry.subject,
+            cluster_id: entry.cluster.map(|id| id.0),
+            before: entry.before.map(|value| value.to_string()),
+            after: entry.after.map(|value| value.to_string()),
+            hash: Vec::new(),
+        };
+        line.hash = line.hash(org, head.as_ref().map_or(&[][..], |head| &head.hash));
+        sqlx::query!(
+            "INSERT INTO activity (org_id, seq, at, person_id, token_id, place, action, subject_id, subject, cluster_id,
+               before, after, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12::text::json, $13)",
+            org.0,
+            line.seq,
+            line.at,
+            line.person_id,
+            line.token_id,
+            line.place,
+            line.action,
+            line.subject_id,
+            line.subject,
+            line.cluster_id,
+            line.before,
+            line.after,
+            line.hash,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let head = Head { seq: line.seq, hash: line.hash };
+        let sealed = self.keys.seal(&Head::place(org), &head.write())?;
+        sqlx::query!(
+            "INSERT INTO activity_heads (org_id, sealed) VALUES ($1, $2)
+             ON CONFLICT (org_id) DO UPDATE SET sealed = excluded.sealed",
+            org.0,
+            sealed,
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+
+    /// The last line, if one was written.
+    async fn head(&self, tx: &mut PgConnection, org: OrgId) -> Result<Option<Head>, Error> {
+        let sealed = sqlx::query_scalar!("SELECT sealed FROM activity_heads WHERE org_id = $1", org.0)
+            .fetch_optional(tx)
+            .await?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let bytes = self.keys.open_sealed(&Head::place(org), &sealed)?;
+        Head::read(&bytes).map(Some).ok_or_else(|| Error::Internal("activity head: too short".to_owned()))
+    }
+
+    /// The log, latest first.
+    pub async fn activity(
+        &self,
+        org: &Authorized<Organisation, ViewActivity>,
+        query: &ActivityQuery,
+    ) -> Result<Page<ActivityRow>, Error> {
+        let rows = self.activity_rows(org, query, cursor::ONE_MORE).await?;
+        Ok(cursor::page(rows, |row: &ActivityRow| vec![row.seq.to_string()]))
+    }
+
+    /// The log, latest first, so many lines of it.
+    async fn activity_rows(
+        &self,
+        org: &Authorized<Organisation, ViewActivity>,
+        query: &ActivityQuery,
+        at_most: i64,
+    ) -> Result<Vec<ActivityRow>, Error> {
+        let [before] = cursor::decode(query.after.as_ref())?;
+        let person = match cursor::filter(query.person.as_ref()) {
+            None => None,
+            Some(id) => Some(id.parse::<Uuid>().map_err(|_| not_understood())?),
+        };
+        let (from, to) = (day(query.from.as_ref())?, day(query.to.as_ref())?.map(|day| day + Duration::DAY));
+        let mut tx = org.read(&self.pool).await?;
+        let rows = sqlx::query!(
+            r#"SELECT a.seq, a.at, a.place, a.action, a.cluster_id, a.before::text AS before, a.after::text AS after,
+                      a.person_id, p.name AS "person?", t.name AS "token?",
+                      coalesce(a.subject, s.name, i.email) AS subject
+               FROM activity a
+               LEFT JOIN users p ON p.id = a.person_id
+               LEFT JOIN api_tokens t ON t.org_id = a.org_id AND t.id = a.token_id
+               LEFT JOIN users s ON s.id = a.subject_id
+               LEFT JOIN invitations i ON i.org_id = a.org_id AND i.id = a.subject_id
+               WHERE a.org_id = $1 AND a.seq < $2
+                 AND ($3::uuid[] IS NULL OR a.cluster_id = ANY ($3))
+                 AND ($4::text IS NULL OR a.action = $4 OR starts_with(a.action, $4 || '.'))
+                 AND ($5::uuid IS NULL OR a.person_id = $5)
+                 AND ($6::timestamptz IS NULL OR a.at >= $6) AND ($7::timestamptz IS NULL OR a.at < $7)
+               ORDER BY a.seq DESC LIMIT $8"#,
+            org.id.0,
+            before.parse::<i64>().unwrap_or(i64::MAX),
+            org.holder().scope.column(),
+            cursor::filter(query.action.as_ref()),
+            person,
+            from,
+            to,
+            at_most,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let rows = rows.into_iter().map(|row| ActivityRow {
+            seq: row.seq,
+            at: timestamp(row.at),
+            // Who is gone keeps a number, by which their lines are told from others'.
+            person: row.person.or_else(|| row.person_id.map(|id| format!("former account {}", short(id)))),
+            token: row.token,
+            place: row.place,
+            action: row.action,
+            subject: row.subject,
+            cluster: row.cluster_id.map(ClusterId),
+            before: row.before,
+            after: row.after,
+        });
+        Ok(rows.collect())
+    }
+
+    /// The next lines of an export, latest first; none at the end. Asked for with a fresh look-up each time: who may not
+    /// read any more is given no more.
+    pub async fn activity_export(
+        &self,
+        org: &Authorized<Organisation, ViewActivity>,
+        query: &mut ActivityQuery,
+    ) -> Result<Vec<ActivityRow>, Error> {
+        let rows = self.activity_rows(org, query, AT_ONCE).await?;
+        if let Some(last) = rows.last() {
+            query.after = Some(cursor::encode(vec![last.seq.to_string()]));
+        }
+        Ok(rows)
+    }
+
+    /// Says in the log that it was taken out.
+    pub async fn record_export(&self, org: &Authorized<Organisation, ViewActivity>, format: &str) -> Result<(), Error> {
+        let write = org.write(self).await?;
+        write.commit(Entry::of(Action::ActivityExport).after(serde_json::json!({ "format": format }))).await
+    }
+
+    /// Reads the whole log and tells whether it is as it was written. For who sees all of it.
+    pub async fn verify_activity(&self, org: &Authorized<Organisation, ViewActivity>) -> Result<Verdict, Error> {
+        if org.holder().scope.column().is_some() {
+            return Err(Error::Forbidden);
+        }
+        let (mut seq, mut hash) = (0_i64, Vec::new());
+        loop {
+            let mut tx = org.read(&self.pool).await?;
+            // Before the lines: what is written meanwhile makes them more than it says, never less.
+            let Ok(Some(head)) = self.head(&mut tx, org.id).await else {
+                return Ok(Verdict::Broken { seq, fault: LogFault::Unsealed });
+            };
+            let lines = sqlx::query_as!(
+                Line,
+                "SELECT seq, at, person_id, token_id, place, action, subject_id, subject, cluster_id,
+                        before::text AS before, after::text AS after, hash
+                 FROM activity WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+                org.id.0,
+                seq,
+                AT_ONCE,
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            let at_the_end = lines.is_empty();
+            for line in lines {
+                if line.seq != seq + 1 {
+                    return Ok(Verdict::Broken { seq: seq + 1, fault: LogFault::Missing });
+                }
+                if line.hash != line.hash(org.id, &hash) {
+                    return Ok(Verdict::Broken { seq: line.seq, fault: LogFault::Changed });
+                }
+                (seq, hash) = (line.seq, line.hash);
+            }
+            if at_the_end {
+                return Ok(match head.seq.cmp(&seq) {
+                    std::cmp::Ordering::Equal if head.hash == hash => {
+                        Verdict::Intact { lines: seq, hash: hash.encode_hex() }
+                    }
+                    std::cmp::Ordering::Equal => Verdict::Broken { seq, fault: LogFault::Changed },
+                    std::cmp::Ordering::Greater => Verdict::Broken { seq: seq + 1, fault: LogFault::Missing },
+                    std::cmp::Ordering::Less => Verdict::Broken { seq: head.seq + 1, fault: LogFault::Added },
+                });
+            }
+        }
+    }
+}
+
+fn short(id: Uuid) -> String {
+    id.simple().to_string()[..8].to_owned()
+}
+
+fn not_understood() -> Error {
+    FieldError { field: Field::Query, problem: Problem::NotUnderstood }.into()
+}
+
+/// The beginning of a day, UTC.
+fn day(text: Option<&String>) -> Result<Option<OffsetDateTime>, Error> {
+    let Some(text) = cursor::filter(text) else { return Ok(None) };
+    let day = Date::parse(&text, format_description!("[year]-[month]-[day]")).map_err(|_| not_understood())?;
+    Ok(Some(day.midnight().assume_utc()))
+}
