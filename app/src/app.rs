@@ -9,9 +9,10 @@ use leptos_router::{
 };
 
 use crate::pages::{
-    AccountFrame, AddCluster, Authenticator, ClusterFrame, ClusterOverview, Clusters, Codes, Confirm, Install, Landing,
-    Login, Mfa, NotFound, OrganisationFrame, OrganisationOverview, OrganisationSettings, Profile, Reset, Search,
-    Security, Sessions, SignUp, Verify,
+    AccountFrame, Activity, AddCluster, Authenticator, ClusterFrame, ClusterOverview, Clusters, Codes, Confirm,
+    Install, InstallationAccounts, InstallationFrame, InstallationJobs, InstallationOrganisations, Invitations, Invite,
+    Invited, Landing, Login, Member, Members, Mfa, NewToken, NotFound, OrganisationFrame, OrganisationOverview,
+    OrganisationSettings, Organisations, Profile, Reset, Search, Security, Sessions, SignUp, Tokens, Verify,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -35,13 +36,20 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/mfa") view=Mfa ssr=SsrMode::Async/>
                 <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
                 <Route path=path!("/verify") view=Verify ssr=SsrMode::Async/>
+                <Route path=path!("/invite") view=Invited ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view=AccountFrame ssr=SsrMode::Async>
                     <Route path=path!("") view=Profile ssr=SsrMode::Async/>
                     <Route path=path!("/security") view=Security ssr=SsrMode::Async/>
                     <Route path=path!("/security/authenticator") view=Authenticator ssr=SsrMode::Async/>
                     <Route path=path!("/security/codes") view=Codes ssr=SsrMode::Async/>
                     <Route path=path!("/confirm") view=Confirm ssr=SsrMode::Async/>
+                    <Route path=path!("/organisations") view=Organisations ssr=SsrMode::Async/>
                     <Route path=path!("/sessions") view=Sessions ssr=SsrMode::Async/>
+                </ParentRoute>
+                <ParentRoute path=path!("/admin") view=InstallationFrame ssr=SsrMode::Async>
+                    <Route path=path!("") view=InstallationOrganisations ssr=SsrMode::Async/>
+                    <Route path=path!("/accounts") view=InstallationAccounts ssr=SsrMode::Async/>
+                    <Route path=path!("/jobs") view=InstallationJobs ssr=SsrMode::Async/>
                 </ParentRoute>
                 <ParentRoute path=path!("/o/:org") view=OrganisationFrame ssr=SsrMode::Async>
                     <Route path=path!("") view=OrganisationOverview ssr=SsrMode::Async/>
@@ -50,6 +58,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/clusters") view=Clusters ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/new") view=AddCluster ssr=SsrMode::Async/>
                     <Route path=path!("/settings") view=OrganisationSettings ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/tokens") view=Tokens ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/tokens/new") view=NewToken ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/activity") view=Activity ssr=SsrMode::Async/>
+                    <Route path=path!("/team") view=Members ssr=SsrMode::Async/>
+                    <Route path=path!("/team/invitations") view=Invitations ssr=SsrMode::Async/>
+                    <Route path=path!("/team/invite") view=Invite ssr=SsrMode::Async/>
+                    <Route path=path!("/team/members/:member") view=Member ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=ResourcePage ssr=SsrMode::Async/>

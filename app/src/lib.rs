@@ -19,4 +19,4 @@ mod server;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use server::{ClientAddress, Refusal, ServerInfo, provider, shell, sign_in};
+pub use server::{ClientAddress, Refusal, ServerInfo, document, provider, shell, sign_in};

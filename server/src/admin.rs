@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use kubewise_backend::{SignUp, Web, World, admin, database::Part};
+use kubewise_backend::{SignUp, Web, World, admin, database::Part, set_administrator};
 use kubewise_contract::{ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -64,6 +64,16 @@ pub enum AdminCommand {
         /// Their e-mail address, the only one that may use it.
         #[arg(long)]
         email: String,
+    },
+    /// Make somebody an administrator of the installation: they see which organisations and accounts there are, and how
+    /// jobs are doing, and may disable accounts.
+    SetAdministrator {
+        /// Their e-mail address.
+        #[arg(long)]
+        email: String,
+        /// No more.
+        #[arg(long)]
+        revoke: bool,
     },
     /// Sign somebody out everywhere.
     EndSessions {
@@ -152,6 +162,12 @@ async fn answer(
             let token = admin::invite(&owner, &World::system(), &email).await?;
             let link = format!("{}/signup?invitation={}", config.public_url, token.expose_secret());
             json!({ "email": email, "link": link })
+        }
+        AdminCommand::SetAdministrator { email, revoke } => {
+            let address = EmailAddress::parse(&email)?;
+            let Some(account) = web.admin_find_user(&address).await? else { bail!("no account has this address") };
+            set_administrator(&owner, account, !revoke).await?;
+            json!({ "email": address, "administrator": !revoke })
         }
         AdminCommand::EndSessions { email, all: _ } => {
             let email = email.as_deref().map(EmailAddress::parse).transpose()?;

@@ -1,12 +1,15 @@
 //! HTTP: the router and what surrounds every request.
 
+mod activity_export;
 mod assets;
 mod client_address;
+mod docs;
 mod events;
 mod health;
 mod ingest;
 mod install;
 mod listen;
+mod member;
 mod oidc;
 mod one_task;
 mod origin;

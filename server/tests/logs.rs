@@ -87,7 +87,7 @@ impl Server {
     }
 
     fn browser(&self, client: Client) -> Browser {
-        Browser { client, url: self.url.clone(), cookie: None, kept: None, address: None }
+        Browser { client, url: self.url.clone(), cookie: None, kept: None, address: None, bearer: None }
     }
 }
 

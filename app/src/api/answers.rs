@@ -1,6 +1,8 @@
 //! What the server functions answer, around the shapes of the contract.
 
-use kubewise_contract::{ClusterStatus, OrganisationRef, Page, Timestamp, Viewer};
+use kubewise_contract::{
+    ClusterChoice, ClusterStatus, OrganisationRef, Page, Permission, Timestamp, TokenId, TokenRow, Viewer,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a page shows, and what time it was on the server when it was read: a view never asks a clock.
@@ -33,4 +35,37 @@ pub(crate) struct InstallStatus {
     pub(crate) status: ClusterStatus,
     pub(crate) has_token: bool,
     pub(crate) resources: i64,
+}
+
+/// The API tokens that the viewer sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tokens {
+    pub(crate) rows: Vec<TokenRow>,
+    /// The one that was made a moment ago.
+    pub(crate) made: Option<MadeToken>,
+    /// Whether the viewer manages those of the organisation and of others.
+    pub(crate) manages: bool,
+}
+
+/// A token that is shown this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MadeToken {
+    pub(crate) id: TokenId,
+    pub(crate) secret: String,
+}
+
+impl std::fmt::Debug for MadeToken {
+    // A token must not get into a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MadeToken").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What a new API token can be given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenChoices {
+    pub(crate) permissions: Vec<Permission>,
+    pub(crate) clusters: Vec<ClusterChoice>,
+    /// Whether the viewer may make tokens of the organisation.
+    pub(crate) manages: bool,
 }

@@ -64,6 +64,20 @@ pub(crate) async fn may_manage(org: String) -> Result<(), UiError> {
     .await
 }
 
+/// Whether the person may manage this cluster: the same for its settings.
+#[server(name = GetMayManageCluster, prefix = "/api", endpoint = "may_manage_cluster", protocol = Read)]
+pub(crate) async fn may_manage_cluster(org: String, cluster: String) -> Result<(), UiError> {
+    use kubewise_backend::permission::ManageClusters;
+
+    use crate::server::{answer, cluster_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        cluster_in::<ManageClusters>(&web, &actor, &org, &cluster).await?;
+        Ok(())
+    })
+    .await
+}
+
 /// Adds a cluster and leads to the page that shows its token.
 #[server(name = CreateCluster, prefix = "/api", endpoint = "add_cluster")]
 pub(crate) async fn add_cluster(org: String, name: String) -> Result<(), UiError> {

@@ -2,22 +2,27 @@
 //! answer. What reads speaks JSON; what a form sends takes what forms send, so that it works without JavaScript.
 
 mod account;
+mod activity;
 mod answers;
 mod clusters;
 mod factors;
 mod identity;
 mod install;
+mod installation;
 mod inventory;
 mod organisation;
 mod passkeys;
 mod provider;
 mod read;
+mod team;
+mod tokens;
 
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
-pub(crate) use answers::{At, Frame, InstallStatus, Listing};
+pub(crate) use activity::{activity, verify_activity};
+pub(crate) use answers::{At, Frame, InstallStatus, Listing, TokenChoices, Tokens};
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
-    overview,
+    may_manage_cluster, overview,
 };
 pub(crate) use factors::{
     BeginAuthenticator, ConfirmAuthenticator, ConfirmIdentity, EnterCode, NewRecoveryCodes, RemoveAuthenticator,
@@ -28,8 +33,17 @@ pub(crate) use identity::{
     ResetPassword, VerifyAddress, account, sessions,
 };
 pub(crate) use install::{install, install_status};
+pub(crate) use installation::{
+    DisableAccount, RetryJob, installation_accounts, installation_organisations, job_health,
+};
 pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};
-pub(crate) use organisation::{RequireSecondFactor, organisation_settings};
+pub(crate) use organisation::{RenameOrganisation, RequireSecondFactor, SetJoinRule, organisation_settings};
 pub(crate) use passkeys::{Purpose, RemovePasskey, add_passkey, answer_passkey, ask_passkey, begin_passkey};
 pub(crate) use provider::{SetPassword, UnlinkGoogle, ways};
 pub(crate) use read::{Answer, FORM, ask};
+pub(crate) use team::{
+    AcceptInvitation, ChangeMember, CreateOrganisation, Invite, JoinOrganisation, LeaveOrganisation, RemoveMember,
+    ResendInvitation, RevokeInvitation, SignUpInvited, TransferOwnership, invitation, invitations, joinable, member,
+    team,
+};
+pub(crate) use tokens::{MakeApiToken, RevokeApiToken, api_tokens, token_choices};

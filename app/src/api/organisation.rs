@@ -1,4 +1,4 @@
-//! What an organisation asks of its members.
+//! An organisation: its name, and what it asks of its members.
 
 use kubewise_contract::{OrganisationSettings, UiError};
 use leptos::prelude::*;
@@ -33,6 +33,46 @@ pub(crate) async fn require_second_factor(org: String, required: Option<String>)
         let organisation = organisation_in::<ManageOrganisation>(&web, &actor, &org).await?;
         web.require_second_factor(&organisation, &actor, required.is_some()).await?;
         leptos_axum::redirect(&org_href(&org, "/settings?done=second-factor"));
+        Ok(())
+    })
+    .await
+}
+
+/// Gives the organisation another name.
+#[server(prefix = "/api", endpoint = "rename_organisation")]
+pub(crate) async fn rename_organisation(org: String, organisation: String) -> Result<(), UiError> {
+    use kubewise_backend::permission::ManageOrganisation;
+    use kubewise_contract::OrganisationName;
+
+    use crate::{
+        place::org_href,
+        server::{answer, organisation_in, who},
+    };
+    answer(async {
+        let (web, actor) = who().await?;
+        let found = organisation_in::<ManageOrganisation>(&web, &actor, &org).await?;
+        web.rename_organisation(&found, &OrganisationName::parse(&organisation)?).await?;
+        leptos_axum::redirect(&org_href(&org, "/settings?done=name"));
+        Ok(())
+    })
+    .await
+}
+
+/// Has people join by the domain of their address, in this role; without one, no more.
+#[server(prefix = "/api", endpoint = "set_join_rule")]
+pub(crate) async fn set_join_rule(org: String, role: Option<String>) -> Result<(), UiError> {
+    use kubewise_backend::permission::ManageOrganisation;
+    use kubewise_contract::Role;
+
+    use crate::{
+        place::org_href,
+        server::{answer, organisation_in, who_lately},
+    };
+    answer(async {
+        let (web, actor) = who_lately().await?;
+        let organisation = organisation_in::<ManageOrganisation>(&web, &actor, &org).await?;
+        web.set_join_rule(&organisation, &actor, role.as_deref().and_then(Role::parse)).await?;
+        leptos_axum::redirect(&org_href(&org, "/settings?done=joining"));
         Ok(())
     })
     .await

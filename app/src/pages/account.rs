@@ -4,6 +4,7 @@
 mod authenticator;
 mod codes;
 mod confirm;
+mod organisations;
 mod passkeys;
 mod profile;
 mod security;
@@ -12,23 +13,25 @@ mod two_step;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::{
-    components::Outlet,
-    hooks::{use_location, use_query_map},
-};
+use leptos_router::{components::Outlet, hooks::use_location};
 
 use super::outside::Outside;
-use crate::{api::home, parts::Icon, place::org_href};
+use crate::{api::home, place::org_href};
 
 pub(crate) use authenticator::Authenticator;
 pub(crate) use codes::Codes;
 pub(crate) use confirm::Confirm;
+pub(crate) use organisations::Organisations;
 pub(crate) use profile::Profile;
 pub(crate) use security::Security;
 pub(crate) use sessions::Sessions;
 
-const TABS: [(&str, &str); 3] =
-    [("/account", "Profile"), ("/account/security", "Security"), ("/account/sessions", "Sessions")];
+const TABS: [(&str, &str); 4] = [
+    ("/account", "Profile"),
+    ("/account/organisations", "Organisations"),
+    ("/account/security", "Security"),
+    ("/account/sessions", "Sessions"),
+];
 
 /// What surrounds the pages of a person's own account.
 #[component]
@@ -38,9 +41,11 @@ pub(crate) fn AccountFrame() -> impl IntoView {
     let links = view! {
         <Transition>
             {move || Suspend::new(async move {
-                let organisations = viewer.await.ok().flatten().map(|viewer| viewer.organisations).unwrap_or_default();
-                let first = organisations.into_iter().next();
-                first.map(|o| view! { <a class="btn" href=org_href(o.slug.as_str(), "/")>"Back to "{o.name}</a> })
+                let viewer = viewer.await.ok().flatten()?;
+                let administers = viewer.is_administrator.then(|| view! { <a class="btn" href="/admin">"This installation"</a> });
+                let first = viewer.organisations.into_iter().next();
+                let back = first.map(|o| view! { <a class="btn" href=org_href(o.slug.as_str(), "/")>"Back to "{o.name}</a> });
+                Some(view! { {administers}{back} })
             })}
         </Transition>
     }
@@ -68,22 +73,4 @@ pub(crate) fn AccountFrame() -> impl IntoView {
 fn is_at(path: &str, href: &str) -> bool {
     let path = path.trim_end_matches('/');
     path == href || (href == "/account/security" && path.starts_with(href))
-}
-
-/// What was done a moment ago: in the address, so that it is said without JavaScript too.
-fn use_done() -> Memo<String> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|q| q.get("done").unwrap_or_default()))
-}
-
-/// Says what was done, where it was done.
-fn done_note(done: Memo<String>, which: &'static str, sentence: &'static str) -> AnyView {
-    view! {
-        <div role="status">
-            {move || (done.get() == which).then(|| view! {
-                <div class="note ok">{Icon::Check.show()}<span>{sentence}</span></div>
-            })}
-        </div>
-    }
-    .into_any()
 }

@@ -13,6 +13,7 @@ use leptos_router::{
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, Node};
 
+use super::settings;
 use crate::{
     api::{Frame, frame},
     live::{Live, Stream},
@@ -111,14 +112,19 @@ fn Places(org: Memo<String>, here: OrganisationRef, class: &'static str) -> impl
         ("/clusters", Icon::Boxes, "Clusters"),
         ("/search", Icon::Search, "Search"),
     ];
-    let settings = here.may(Permission::ManageOrganisation).then_some(("/settings", Icon::Settings, "Settings"));
+    let inventory = here.may(Permission::ViewInventory);
+    let team = here.may(Permission::ViewTeam).then_some(("/team", Icon::Users, "Team"));
+    let settings = settings::first(&here).map(|rest| (rest, Icon::Settings, "Settings"));
     places
         .into_iter()
+        .filter(|_| inventory)
+        .chain(team)
         .chain(settings)
         .map(|(rest, icon, name)| {
             let current = move || {
                 let here = path.get();
-                let at = org_href(&org.get(), rest);
+                // All pages of the settings belong to the one entry.
+                let at = org_href(&org.get(), if rest.starts_with("/settings") { "/settings" } else { rest });
                 let current = match rest {
                     "/" => here.trim_end_matches('/') == at.trim_end_matches('/'),
                     _ => here == at || here.strip_prefix(&at).is_some_and(|below| below.starts_with('/')),

@@ -31,7 +31,7 @@ pub(crate) fn Landing() -> impl IntoView {
 
 fn page(viewer: Option<&Viewer>) -> AnyView {
     let links = match viewer {
-        Some(viewer) => view! { <span class="muted">{viewer.name.clone()}</span> }.into_any(),
+        Some(viewer) => view! { <a class="btn" href="/account">{viewer.name.clone()}</a> }.into_any(),
         None => view! { <a class="btn" href="/login">"Sign in"</a> }.into_any(),
     };
     let actions = actions(viewer);
@@ -76,6 +76,10 @@ fn actions(viewer: Option<&Viewer>) -> AnyView {
         }
         .into_any();
     };
+    if viewer.organisations.is_empty() {
+        return view! { <a class="btn primary" href="/account/organisations">"Your organisations"{Icon::ArrowRight.show()}</a> }
+            .into_any();
+    }
     viewer
         .organisations
         .iter()

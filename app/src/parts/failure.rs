@@ -20,6 +20,7 @@ pub(crate) fn failure(error: &UiError) -> AnyView {
         | UiError::NoPasskeys
         | UiError::Forbidden
         | UiError::InvitedAnother
+        | UiError::AccountDisabled
         | UiError::ForeignOrigin
         | UiError::SignUpClosed => "Not allowed",
         UiError::ProofNeeded => "Confirm that it is you",

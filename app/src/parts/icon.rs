@@ -24,6 +24,8 @@ pub(crate) enum Icon {
     Trash,
     UpDown,
     User,
+    UserPlus,
+    Users,
 }
 
 impl Icon {
@@ -47,6 +49,8 @@ impl Icon {
             Self::Trash => lu::LuTrash2.data,
             Self::UpDown => lu::LuChevronsUpDown.data,
             Self::User => lu::LuUser.data,
+            Self::UserPlus => lu::LuUserPlus.data,
+            Self::Users => lu::LuUsers.data,
         }
     }
 

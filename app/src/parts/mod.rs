@@ -1,6 +1,8 @@
 //! What pages are made of.
 
+mod access;
 mod copy;
+mod done;
 mod failure;
 mod field;
 mod filter;
@@ -17,7 +19,9 @@ mod text;
 mod time;
 mod yaml;
 
+pub(crate) use access::{AccessFields, ClusterFields, FieldWrong};
 pub(crate) use copy::{Copy, CopyButton};
+pub(crate) use done::{done_note, use_done};
 pub(crate) use failure::{Failure, failure};
 pub(crate) use field::{FormError, Submit, TextField, Trouble};
 pub(crate) use filter::{FilterBar, Offers};

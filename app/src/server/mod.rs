@@ -11,10 +11,10 @@ mod token_cookie;
 mod visitor;
 
 pub use answer::Refusal;
-pub(crate) use answer::{answer, session, who, who_lately};
+pub(crate) use answer::{answer, session, who, who_and_when, who_lately};
 pub(crate) use login::{end_session, local_path, session_id};
-pub(crate) use lookup::{cluster_in, organisation_in};
-pub use shell::shell;
+pub(crate) use lookup::{access, chosen_clusters, cluster_in, organisation_in, parsed};
+pub use shell::{document, shell};
 pub(crate) use token_cookie::{factor_added, hand_over, take_codes, take_over};
 pub use visitor::ClientAddress;
 pub(crate) use visitor::{keep, visitor};

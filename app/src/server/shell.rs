@@ -1,12 +1,12 @@
 //! The HTML document around the app, and the headers that belong to it.
 
 use http::{HeaderValue, header};
-use leptos::{nonce::use_nonce, prelude::*};
+use leptos::{nonce::use_nonce, prelude::*, tachys::html::InertElement};
 use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
 use super::assets::Assets;
-use crate::App;
+use crate::{App, pages::Outside};
 
 /// The document. Scripts run only with this response's nonce; there is no inline style anywhere.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -18,16 +18,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <!DOCTYPE html>
         <html lang="en">
             <head>
-                <meta charset="utf-8"/>
-                <meta name="viewport" content="width=device-width, initial-scale=1"/>
-                <meta name="color-scheme" content="light dark"/>
-                <meta name="theme-color" content="#f7f7f5" media="(prefers-color-scheme: light)"/>
-                <meta name="theme-color" content="#131516" media="(prefers-color-scheme: dark)"/>
-                <meta name="description" content="What runs in each of your Kubernetes clusters, in which version, in one place."/>
-                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                {InertElement::new(ABOUT)}
                 <link rel="stylesheet" href=assets.css.as_str()/>
-                <link rel="preload" href="/fonts/inter-latin-wght-normal.woff2" r#as="font" r#type="font/woff2" crossorigin=""/>
-                <link rel="preload" href="/fonts/jetbrains-mono-latin-wght-normal.woff2" r#as="font" r#type="font/woff2" crossorigin=""/>
                 <AutoReload options=options.clone()/>
                 <script type="module" async nonce=nonce>{start}</script>
                 <MetaTags/>
@@ -37,6 +29,38 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </body>
         </html>
     }
+}
+
+/// What every document says of itself.
+const ABOUT: &str = concat!(
+    r#"<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">"#,
+    r#"<meta name="color-scheme" content="light dark">"#,
+    r##"<meta name="theme-color" content="#f7f7f5" media="(prefers-color-scheme: light)">"##,
+    r##"<meta name="theme-color" content="#131516" media="(prefers-color-scheme: dark)">"##,
+    r#"<meta name="description" content="What runs in each of your Kubernetes clusters, in which version, in one place.">"#,
+    r#"<link rel="icon" href="/favicon.svg" type="image/svg+xml">"#,
+    r#"<link rel="preload" href="/fonts/inter-latin-wght-normal.woff2" as="font" type="font/woff2" crossorigin="">"#,
+    r#"<link rel="preload" href="/fonts/jetbrains-mono-latin-wght-normal.woff2" as="font" type="font/woff2" crossorigin="">"#,
+);
+
+/// A document of text, without a script: the documentation. `body` is HTML.
+pub fn document(options: &LeptosOptions, title: &str, body: &str) -> String {
+    let (title, body) = (format!("{title} · Kubewise"), body.to_owned());
+    let style = Assets::get(options).css.as_str();
+    let page = Owner::new().with(|| {
+        view! {
+            <html lang="en">
+                <head>{InertElement::new(ABOUT)}<link rel="stylesheet" href=style/><title>{title}</title></head>
+                <body>
+                    <Outside links=view! { <a class="btn" href="/docs">"Documentation"</a> }.into_any()>
+                        <article class="text" inner_html=body></article>
+                    </Outside>
+                </body>
+            </html>
+        }
+        .to_html()
+    });
+    format!("<!DOCTYPE html>{page}")
 }
 
 /// Loads the browser's part, both files at once, and takes the page over when all of it is there. A script does it rather

@@ -106,11 +106,13 @@ async fn sign_in(
     remember: bool,
     next: Option<String>,
 ) -> Result<Step, Refusal> {
+    // Told to who gave all proofs, and to nobody else.
+    let actor = web.actor(user).await?.ok_or(UiError::AccountDisabled)?;
     let keep = web.remember(user, visitor, true).await?;
     begin_session(web, session, visitor, user, remember).await?;
-    let home = match (&next, web.actor(user).await?) {
-        (None, Some(actor)) => web.viewer(&actor).await?.organisations.first().map(|o| org_href(o.slug.as_str(), "/")),
-        _ => None,
+    let home = match &next {
+        None => web.viewer(&actor).await?.organisations.first().map(|o| org_href(o.slug.as_str(), "/")),
+        Some(_) => None,
     };
     Ok(Step { to: next.or(home).unwrap_or_else(|| "/".to_owned()), keep })
 }

@@ -2,8 +2,9 @@
 //! that lives for five minutes and is read once. So they are shown exactly once, with and without JavaScript, and the
 //! server never keeps them.
 
+use std::fmt::Display;
+
 use http::{HeaderValue, header, request::Parts};
-use kubewise_contract::ClusterId;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,13 +17,13 @@ const MAX_AGE: u32 = 300;
 const CODES: &str = "kubewise_codes";
 
 /// Puts the token into its cookie.
-pub(crate) fn hand_over(cluster: ClusterId, token: &SecretString) -> Result<(), Refusal> {
-    set(&name(cluster), token.expose_secret(), MAX_AGE)
+pub(crate) fn hand_over(of: impl Display, token: &SecretString) -> Result<(), Refusal> {
+    set(&name(of), token.expose_secret(), MAX_AGE)
 }
 
 /// Takes the token out of its cookie, if one is there.
-pub(crate) fn take_over(cluster: ClusterId) -> Result<Option<String>, Refusal> {
-    take(&name(cluster))
+pub(crate) fn take_over(of: impl Display) -> Result<Option<String>, Refusal> {
+    take(&name(of))
 }
 
 /// A second factor was added in this session, which gets another id. Hands over the codes that came with it; answers the
@@ -52,8 +53,9 @@ fn take(name: &str) -> Result<Option<String>, Refusal> {
     Ok(token)
 }
 
-fn name(cluster: ClusterId) -> String {
-    format!("kubewise_token_{cluster}")
+/// `of`: the cluster, or the API token itself.
+fn name(of: impl Display) -> String {
+    format!("kubewise_token_{of}")
 }
 
 fn is_plain(value: &str) -> bool {

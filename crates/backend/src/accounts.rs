@@ -297,6 +297,11 @@ impl Web {
                 })
             })
             .collect();
-        Ok(Viewer { name: actor.name.clone(), email: actor.email.clone(), organisations })
+        Ok(Viewer {
+            name: actor.name.clone(),
+            email: actor.email.clone(),
+            organisations,
+            is_administrator: actor.is_administrator,
+        })
     }
 }

@@ -234,6 +234,8 @@ pub struct Actor {
     pub(crate) email: String,
     /// Whether signing in asked them for more than one proof.
     pub(crate) has_second_factor: bool,
+    /// Whether they administer the installation: for showing or hiding, never for deciding.
+    pub(crate) is_administrator: bool,
     /// From which network they ask.
     pub(crate) place: String,
 }
@@ -283,7 +285,7 @@ impl Web {
     /// Who a session's user id stands for; none when the account is gone or was disabled.
     pub async fn actor(&self, user: UserId) -> Result<Option<Actor>, Error> {
         let row = sqlx::query!(
-            r#"SELECT name, email,
+            r#"SELECT name, email, is_administrator,
                       EXISTS (SELECT FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
                       OR EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id) AS "has_second_factor!"
                FROM users u WHERE id = $1 AND disabled_at IS NULL"#,
@@ -296,6 +298,7 @@ impl Web {
             name: row.name,
             email: row.email,
             has_second_factor: row.has_second_factor,
+            is_administrator: row.is_administrator,
             place: "the server's command line".to_owned(),
         }))
     }

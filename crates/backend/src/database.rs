@@ -139,6 +139,19 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
     pool.execute(
         "GRANT USAGE ON SCHEMA apalis TO kubewise_web, kubewise_worker;
          GRANT INSERT ON apalis.jobs TO kubewise_web;
+         -- How a job is doing; not what it is about.
+         GRANT SELECT (id, job_type, status, attempts, max_attempts, run_at, last_result) ON apalis.jobs TO kubewise_web;
+         CREATE OR REPLACE FUNCTION retry_dead_job(one text) RETURNS boolean
+           LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+         BEGIN
+           UPDATE apalis.jobs SET status = 'Pending', attempts = 0, run_at = now(), lock_by = NULL, lock_at = NULL, done_at = NULL
+           WHERE asking_administrator() AND id = one
+             AND (status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts));
+           RETURN FOUND;
+         END
+         $$;
+         REVOKE ALL ON FUNCTION retry_dead_job(text) FROM PUBLIC;
+         GRANT EXECUTE ON FUNCTION retry_dead_job(text) TO kubewise_web;
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA apalis TO kubewise_worker;
          GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apalis TO kubewise_worker",
     )

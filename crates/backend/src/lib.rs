@@ -19,6 +19,7 @@ mod factors;
 mod hashing;
 mod identity;
 pub mod ingest;
+mod installation;
 mod inventory;
 mod invitations;
 mod jobs;
@@ -45,6 +46,7 @@ pub use authorize::{Actor, Authorized, Bearer, Cluster, Organisation, permission
 pub use browsers::{KEPT, Visitor};
 pub use error::Error;
 pub use ingest::Ingest;
+pub use installation::{Installation, set_administrator};
 pub use jobs::Worker;
 pub use keys::MasterKeys;
 pub use live::{Change, Live};

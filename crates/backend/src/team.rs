@@ -3,8 +3,8 @@
 //! Owner (migration 0010).
 
 use kubewise_contract::{
-    Access, Action, ClusterChoice, ClusterId, Field, FieldError, InvitationId, InvitationRow, ListQuery, MemberRow,
-    OrgId, Page, Permission, Problem, Role, Team, UserId,
+    Access, Action, ClusterChoice, ClusterId, Field, FieldError, InvitationId, InvitationRow, ListQuery, Member,
+    MemberRow, OrgId, Page, Permission, Problem, Role, Team, UserId,
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -34,25 +34,9 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Team, Error> {
         let (can_manage, is_owner) = (org.may(Permission::ManageTeam), org.may(Permission::ManageOwnership));
-        let [name, id] = cursor::decode(query.after.as_ref())?;
         let mut tx = org.read(&self.pool).await?;
         let clusters = choices(&mut tx, org).await?;
-        let rows = sqlx::query!(
-            r#"SELECT m.user_id, u.name, u.email, m.role, m.clusters, m.created_at, lower(u.name) AS "key!",
-                      EXISTS (SELECT FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
-                      OR EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id) AS "has_second_factor!"
-               FROM memberships m JOIN users u ON u.id = m.user_id
-               WHERE m.org_id = $1 AND (lower(u.name), m.user_id) > ($2, $3)
-                 AND ($4::text IS NULL OR u.name ILIKE $4 OR u.email ILIKE $4)
-               ORDER BY lower(u.name), m.user_id LIMIT $5"#,
-            org.id.0,
-            name,
-            cursor::uid(&id),
-            cursor::pattern(query.q.as_deref()),
-            cursor::ONE_MORE,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        let members = members(&mut tx, org, actor, query, None, &clusters).await?;
         let counts = sqlx::query!(
             r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE role = 'owner') AS "owners!"
                FROM memberships WHERE org_id = $1"#,
@@ -63,28 +47,8 @@ impl Web {
         let invitations =
             if can_manage { self.waiting_invitations(&mut tx, org.id, &clusters).await? } else { Vec::new() };
         tx.commit().await?;
-        let mut members = Vec::with_capacity(rows.len());
-        for row in rows {
-            let role = authorize::parse_role(&row.role)?;
-            members.push((
-                row.key,
-                MemberRow {
-                    id: UserId(row.user_id),
-                    name: row.name,
-                    email: row.email,
-                    role,
-                    is_limited: row.clusters.is_some(),
-                    clusters: named(row.clusters, &clusters),
-                    has_second_factor: can_manage.then_some(row.has_second_factor),
-                    joined_at: timestamp(row.created_at),
-                    is_viewer: row.user_id == actor.user.0,
-                    can_change: can_manage && (role != Role::Owner || is_owner),
-                },
-            ));
-        }
-        let page = cursor::page(members, |(key, row)| vec![key.clone(), row.id.to_string()]);
         Ok(Team {
-            members: Page { rows: page.rows.into_iter().map(|(_, row)| row).collect(), next: page.next },
+            members,
             count: counts.all,
             owners: counts.owners,
             invitations,
@@ -92,6 +56,21 @@ impl Web {
             can_manage,
             is_owner,
         })
+    }
+
+    /// One member, as who changes what they may do needs it: with the clusters to choose from.
+    pub async fn member(
+        &self,
+        org: &Authorized<Organisation, ManageTeam>,
+        actor: &Actor,
+        member: UserId,
+    ) -> Result<Member, Error> {
+        let mut tx = org.read(&self.pool).await?;
+        let clusters = choices(&mut tx, org).await?;
+        let found = members(&mut tx, org, actor, &ListQuery::default(), Some(member), &clusters).await?;
+        tx.commit().await?;
+        let row = found.rows.into_iter().next().ok_or(Error::NotFound)?;
+        Ok(Member { row, clusters, is_owner: org.may(Permission::ManageOwnership) })
     }
 
     async fn waiting_invitations(
@@ -190,6 +169,58 @@ impl Web {
         let after = Access { role: Role::Owner, clusters: None };
         tx.commit(entry.before(described(&before)).after(described(&after))).await
     }
+}
+
+/// One page of the members by name, or one member.
+async fn members<P>(
+    tx: &mut PgConnection,
+    org: &Authorized<Organisation, P>,
+    actor: &Actor,
+    query: &ListQuery,
+    only: Option<UserId>,
+    clusters: &[ClusterChoice],
+) -> Result<Page<MemberRow>, Error> {
+    let (can_manage, is_owner) = (org.may(Permission::ManageTeam), org.may(Permission::ManageOwnership));
+    let [name, id] = cursor::decode(query.after.as_ref())?;
+    let rows = sqlx::query!(
+        r#"SELECT m.user_id, u.name, u.email, m.role, m.clusters, m.created_at, lower(u.name) AS "key!",
+                  EXISTS (SELECT FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
+                  OR EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id) AS "has_second_factor!"
+           FROM memberships m JOIN users u ON u.id = m.user_id
+           WHERE m.org_id = $1 AND (lower(u.name), m.user_id) > ($2, $3)
+             AND ($4::text IS NULL OR u.name ILIKE $4 OR u.email ILIKE $4)
+             AND ($6::uuid IS NULL OR m.user_id = $6)
+           ORDER BY lower(u.name), m.user_id LIMIT $5"#,
+        org.id.0,
+        name,
+        cursor::uid(&id),
+        cursor::pattern(query.q.as_deref()),
+        cursor::ONE_MORE,
+        only.map(|user| user.0),
+    )
+    .fetch_all(tx)
+    .await?;
+    let mut members = Vec::with_capacity(rows.len());
+    for row in rows {
+        let role = authorize::parse_role(&row.role)?;
+        members.push((
+            row.key,
+            MemberRow {
+                id: UserId(row.user_id),
+                name: row.name,
+                email: row.email,
+                role,
+                is_limited: row.clusters.is_some(),
+                clusters: named(row.clusters, clusters),
+                has_second_factor: can_manage.then_some(row.has_second_factor),
+                joined_at: timestamp(row.created_at),
+                is_viewer: row.user_id == actor.user.0,
+                can_change: can_manage && (role != Role::Owner || is_owner),
+            },
+        ));
+    }
+    let page = cursor::page(members, |(key, row)| vec![key.clone(), row.id.to_string()]);
+    Ok(Page { rows: page.rows.into_iter().map(|(_, row)| row).collect(), next: page.next })
 }
 
 async fn end_membership<P: Grant>(

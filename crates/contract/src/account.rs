@@ -13,6 +13,8 @@ pub struct Viewer {
     pub email: String,
     /// The organisations this person is a member of, by name.
     pub organisations: Vec<OrganisationRef>,
+    /// Whether they administer the installation.
+    pub is_administrator: bool,
 }
 
 /// An organisation, as seen by one of its members.

@@ -28,6 +28,9 @@ pub enum UiError {
     /// You see it but may not do this to it. 403.
     #[error("Your role does not allow this. Ask an owner or admin of the organisation.")]
     Forbidden,
+    /// The account was shut out by whoever runs the installation. 403.
+    #[error("This account was disabled by whoever runs this installation. Ask them to let it in again.")]
+    AccountDisabled,
     /// The organisation would have no Owner. 409.
     #[error("An organisation needs an Owner. Make somebody else Owner first.")]
     LastOwner,
@@ -89,6 +92,7 @@ impl UiError {
             | Self::ProofNeeded
             | Self::SecondFactorNeeded
             | Self::InvitedAnother
+            | Self::AccountDisabled
             | Self::ForeignOrigin
             | Self::SignUpClosed => 403,
             Self::Provider(_) | Self::LastOwner => 409,

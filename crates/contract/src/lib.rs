@@ -9,6 +9,7 @@ mod cluster;
 mod error;
 mod ids;
 mod input;
+mod installation;
 mod inventory;
 mod page;
 mod provider;
@@ -31,6 +32,7 @@ pub use input::{
     ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName, PersonName,
     TokenName,
 };
+pub use installation::{DeadJobRow, InstallationAccount, InstallationOrganisation, JobHealth, QueueHealth};
 pub use inventory::{
     AppSource, ApplicationRow, Health, ImageRow, NamespaceRow, NodeRow, ResourceDetail, ResourceRef, ResourceRow,
     SearchRow, WorkloadRow,
@@ -39,5 +41,5 @@ pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
 pub use provider::{LinkedIdentity, Provider, ProviderRefusal};
 pub use role::{Access, Permission, Permissions, Role};
 pub use strength::{Strength, Weakness};
-pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, MemberRow, Team, TokenRow};
+pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, Member, MemberRow, Team, TokenRow};
 pub use timestamp::Timestamp;

@@ -262,6 +262,33 @@ mod tests {
         assert_eq!(set.and(Permissions::of(Role::Viewer, false)).iter().collect::<Vec<_>>(), [Permission::ViewTeam]);
     }
 
+    /// The documentation's tables are this one. `UPDATE_EXPECT=1` writes them anew.
+    #[test]
+    fn the_documentation_says_what_the_table_says() {
+        let roles: String = ["| role | |\n|---|---|\n".to_owned()]
+            .into_iter()
+            .chain(Role::ALL.map(|role| format!("| **{role}** | {} |\n", role.sentence())))
+            .collect();
+        let names: Vec<String> = Role::ALL.iter().map(ToString::to_string).collect();
+        let heading =
+            format!("| permission | what it allows | {} |\n{}|\n", names.join(" | "), "|---".repeat(names.len() + 2));
+        let lines = Permission::ALL.iter().map(|permission| {
+            let cells: Vec<&str> =
+                Role::ALL.iter().map(|role| if role.may(*permission) { "yes" } else { "no" }).collect();
+            format!("| `{}` | {} | {} |\n", permission.as_str(), permission.sentence(), cells.join(" | "))
+        });
+        let permissions: String = std::iter::once(heading).chain(lines).collect();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/roles.md");
+        let mut text = std::fs::read_to_string(file).unwrap();
+        for (part, table) in [("roles", roles), ("permissions", permissions)] {
+            let (begin, end) = (format!("<!-- {part} -->\n"), format!("<!-- /{part} -->"));
+            let (before, rest) = text.split_once(&begin).unwrap();
+            let (_, after) = rest.split_once(&end).unwrap();
+            text = format!("{before}{begin}\n{table}\n{end}{after}");
+        }
+        expect_test::expect_file![file].assert_eq(&text);
+    }
+
     #[test]
     fn names_survive_the_way_to_the_database_and_back() {
         for role in Role::ALL {

@@ -38,6 +38,17 @@ pub struct MemberRow {
     pub can_change: bool,
 }
 
+/// A member whose rights are to be changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub row: MemberRow,
+    /// Clusters to choose from.
+    pub clusters: Vec<ClusterChoice>,
+    /// Whether who looks is an Owner.
+    pub is_owner: bool,
+}
+
 /// An invitation that waits, or is too old.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvitationRow {

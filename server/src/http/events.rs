@@ -11,14 +11,15 @@ use axum::{
 };
 use futures::{Stream, stream};
 use http::StatusCode;
-use kubewise_backend::{
-    Actor, Authorized, Change, Error, Organisation, Web, permission::ViewInventory, session::USER_ID,
-};
-use kubewise_contract::{OrgId, OrgSlug, UserId};
+use kubewise_backend::{Change, permission::ViewInventory};
+use kubewise_contract::{OrgId, OrgSlug};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tower_sessions::Session;
 
-use super::router::WebState;
+use super::{
+    member::{Member, refused},
+    oidc::Asking,
+    router::WebState,
+};
 
 /// How often somebody who only listens is checked to still be a member, and signed in.
 const CHECK_EVERY: Duration = Duration::from_mins(1);
@@ -26,46 +27,20 @@ const CHECK_EVERY: Duration = Duration::from_mins(1);
 struct Listening {
     org: OrgId,
     changes: Receiver<Change>,
-    who: Who,
+    who: Member,
     check: tokio::time::Interval,
     stopping: tokio::sync::watch::Receiver<bool>,
     ended: bool,
 }
 
-struct Who {
-    web: Web,
-    session: Session,
-    slug: OrgSlug,
-}
-
-impl Who {
-    /// Asks again, from the session on: rights may have been taken since.
-    async fn authorized(&self) -> Result<Authorized<Organisation, ViewInventory>, Error> {
-        let actor = self.actor().await?;
-        self.web.organisation(&actor, &self.slug).await
-    }
-
-    async fn actor(&self) -> Result<Actor, Error> {
-        let broken = |e: tower_sessions::session::Error| Error::Internal(format!("session: {e}"));
-        self.session.load().await.map_err(broken)?;
-        let user: Option<UserId> = self.session.get(USER_ID).await.map_err(broken)?;
-        self.web.actor(user.ok_or(Error::NotFound)?).await?.ok_or(Error::NotFound)
-    }
-}
-
 /// Streams the changes of one organisation until it may not be seen any more, or the server stops.
-pub(super) async fn events(State(state): State<WebState>, Path(slug): Path<String>, session: Session) -> Response {
+pub(super) async fn events(State(state): State<WebState>, Path(slug): Path<String>, asking: Asking) -> Response {
     let Ok(slug) = slug.parse::<OrgSlug>() else { return StatusCode::NOT_FOUND.into_response() };
-    let who = Who { web: state.web.clone(), session, slug };
+    let who = Member { web: state.web.clone(), session: asking.session, slug, visitor: asking.visitor };
     let changes = state.live.subscribe();
-    let org = match who.authorized().await {
+    let org = match who.authorized::<ViewInventory>().await {
         Ok(organisation) => organisation.id,
-        Err(Error::Forbidden | Error::SecondFactorNeeded) => return StatusCode::FORBIDDEN.into_response(),
-        Err(Error::NotFound) => return StatusCode::NOT_FOUND.into_response(),
-        Err(error) => {
-            tracing::error!(%error, "events");
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
-        }
+        Err(error) => return refused(&error).into_response(),
     };
     let mut check = tokio::time::interval(CHECK_EVERY);
     check.reset();
@@ -97,7 +72,7 @@ fn stream(listening: Listening) -> impl Stream<Item = Result<Event, Infallible>>
                 continue;
             }
             let members = change.as_ref().is_some_and(|change| change.event.is_none());
-            let organisation = match listening.who.authorized().await {
+            let organisation = match listening.who.authorized::<ViewInventory>().await {
                 Ok(organisation) => organisation,
                 // Told once more, so that the page that is open asks again, and is refused.
                 Err(_) if members => {

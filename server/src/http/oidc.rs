@@ -80,8 +80,8 @@ impl From<OidcError> for Detour {
 
 /// Who asks, and with what.
 pub(super) struct Asking {
-    session: Session,
-    visitor: Visitor,
+    pub(super) session: Session,
+    pub(super) visitor: Visitor,
     headers: HeaderMap,
 }
 

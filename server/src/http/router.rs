@@ -25,7 +25,10 @@ use tower_http::{
 };
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use super::{assets, client_address, events, health, ingest, install, oidc, one_task, origin, security, trace};
+use super::{
+    activity_export, assets, client_address, docs, events, health, ingest, install, oidc, one_task, origin, security,
+    trace,
+};
 
 /// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
 const PAGE: Duration = Duration::from_secs(20);
@@ -60,6 +63,12 @@ pub(super) struct WebState {
     pub(super) public_url: String,
     pub(super) https: bool,
     leptos: LeptosOptions,
+}
+
+impl WebState {
+    pub(super) const fn leptos(&self) -> &LeptosOptions {
+        &self.leptos
+    }
 }
 
 impl FromRef<WebState> for LeptosOptions {
@@ -134,7 +143,10 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE))
         .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
     pages
-        .route("/o/{org}/events", get(events::events).layer(sessions))
+        .route("/docs", get(docs::index))
+        .route("/docs/{page}", get(docs::page))
+        .route("/o/{org}/events", get(events::events).layer(sessions.clone()))
+        .route("/o/{org}/activity/export", post(activity_export::export).layer(sessions))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
         .layer(origin::layer(parts.public_url.clone()))
         .layer(client_address::layer(parts.behind_proxy))

@@ -140,7 +140,7 @@ impl TestServer {
 
     /// A browser that keeps cookies and follows no redirect.
     pub(crate) fn browser(&self) -> Browser {
-        Browser { client: client(), url: self.url.clone(), cookie: None, kept: None, address: None }
+        Browser { client: client(), url: self.url.clone(), cookie: None, kept: None, address: None, bearer: None }
     }
 
     /// Sends a batch.
@@ -269,6 +269,8 @@ pub(crate) struct Browser {
     pub(crate) kept: Option<String>,
     /// Where it says, as a proxy would, that it comes from.
     pub(crate) address: Option<String>,
+    /// An API token that it sends, though none is asked for.
+    pub(crate) bearer: Option<String>,
 }
 
 impl Browser {
@@ -306,7 +308,16 @@ impl Browser {
         if let Some(address) = &self.address {
             request = request.header("x-forwarded-for", address);
         }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
+        }
         request
+    }
+
+    /// Calls a server function that reads, as a page does.
+    pub(crate) async fn ask(&self, path: &str, arguments: &serde_json::Value) -> Response {
+        let request = self.client.post(format!("{}{path}", self.url)).header("accept", "application/json");
+        self.dressed(request.header("origin", &self.url)).json(arguments).send().await.unwrap()
     }
 
     /// Posts a form as the site's own pages do, without JavaScript.

@@ -5,10 +5,9 @@ use leptos::{ev::SubmitEvent, prelude::*};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 
-use super::done_note;
 use crate::{
     api::{RemovePasskey, add_passkey, begin_passkey},
-    parts::{Age, FormError, Icon, Post, PostForm, Submit, TextField, needs_script, ticking, under_way},
+    parts::{Age, FormError, Icon, Post, PostForm, Submit, TextField, done_note, needs_script, ticking, under_way},
     passkey,
 };
 

@@ -3,10 +3,9 @@
 use kubewise_contract::{Account, Field, PASSWORD_MAX_CHARS, PersonName};
 use leptos::prelude::*;
 
-use super::{done_note, use_done};
 use crate::{
     api::{ChangeAddress, ChangeName, ResendVerification, account},
-    parts::{FormError, Post, PostForm, Skeleton, Submit, TextField, failure},
+    parts::{FormError, Post, PostForm, Skeleton, Submit, TextField, done_note, failure, use_done},
 };
 
 #[derive(Clone, Copy)]

@@ -5,15 +5,13 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::{
-    done_note,
     passkeys::{self, passkeys},
     two_step::{self, codes, two_step},
-    use_done,
 };
 use crate::{
     api::{At, ChangePassword, SetPassword, UnlinkGoogle, account, second_factors, ways},
     pages::provider::linked,
-    parts::{FormError, Icon, NewPassword, Post, PostForm, Skeleton, Submit, TextField, failure},
+    parts::{FormError, Icon, NewPassword, Post, PostForm, Skeleton, Submit, TextField, done_note, failure, use_done},
 };
 
 /// Changing the password, and what is asked for besides.

@@ -3,10 +3,9 @@
 use kubewise_contract::{SessionRow, Timestamp};
 use leptos::prelude::*;
 
-use super::{done_note, use_done};
 use crate::{
     api::{At, EndOtherSessions, EndSession, sessions},
-    parts::{Age, FormError, Post, PostForm, Skeleton, Submit, failure, ticking},
+    parts::{Age, FormError, Post, PostForm, Skeleton, Submit, done_note, failure, ticking, use_done},
 };
 
 #[derive(Clone, Copy)]

@@ -3,10 +3,9 @@
 use kubewise_contract::{SecondFactors, Timestamp};
 use leptos::prelude::*;
 
-use super::done_note;
 use crate::{
     api::{BeginAuthenticator, NewRecoveryCodes, RemoveAuthenticator},
-    parts::{Age, FormError, Icon, Post, PostForm, Submit, count, ticking},
+    parts::{Age, FormError, Icon, Post, PostForm, Submit, count, done_note, ticking},
 };
 
 /// The forms; they live as long as the page does.

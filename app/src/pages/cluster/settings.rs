@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::frame::Detail;
 use crate::{
-    api::{At, DeleteCluster, RenameCluster, RevokeToken, RotateToken, may_manage},
+    api::{At, DeleteCluster, RenameCluster, RevokeToken, RotateToken, may_manage_cluster},
     live::Live,
     parts::{FormError, Icon, Post, PostForm, Skeleton, Submit, TextField, failure},
     place::{ClusterPlace, use_cluster_place},
@@ -39,7 +39,7 @@ pub(crate) fn Settings() -> impl IntoView {
             live.touch();
         }
     });
-    let allowed = Resource::new(move || place.get().org, may_manage);
+    let allowed = Resource::new(move || place.get(), |place| may_manage_cluster(place.org, place.cluster));
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
