@@ -12,6 +12,7 @@ mod visitor;
 
 pub use answer::Refusal;
 pub(crate) use answer::{answer, session, who, who_lately};
+pub use assets::code_folder;
 pub(crate) use login::{end_session, local_path, session_id};
 pub(crate) use lookup::{cluster_in, organisation_in};
 pub use shell::shell;
