@@ -8,12 +8,9 @@ use leptos_router::{
     path,
 };
 
-use crate::pages::{
-    AccountFrame, Activity, AddCluster, Authenticator, ClusterFrame, ClusterOverview, Clusters, Codes, Confirm,
-    Install, InstallationAccounts, InstallationFrame, InstallationJobs, InstallationOrganisations, Invitations, Invite,
-    Invited, Landing, Login, Member, Members, Mfa, NewToken, NotFound, OrganisationFrame, OrganisationOverview,
-    OrganisationSettings, Organisations, Profile, Reset, Search, Security, Sessions, SignUp, Tokens, Verify,
-    cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
+use crate::{
+    lazy::{Administration, Door, Manage, OneCluster, OwnAccount, WholeOrganisation},
+    pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
 /// The whole app. Every route is rendered in `Async` mode: without JavaScript a page must be complete, and what it
@@ -31,52 +28,52 @@ pub fn App() -> impl IntoView {
         <Router set_is_routing=set_routing>
             <Routes fallback=NotFound>
                 <Route path=path!("") view=Landing ssr=SsrMode::Async/>
-                <Route path=path!("/signup") view=SignUp ssr=SsrMode::Async/>
+                <Route path=path!("/signup") view=Door::SignUp ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=Login ssr=SsrMode::Async/>
-                <Route path=path!("/mfa") view=Mfa ssr=SsrMode::Async/>
-                <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
-                <Route path=path!("/verify") view=Verify ssr=SsrMode::Async/>
-                <Route path=path!("/invite") view=Invited ssr=SsrMode::Async/>
-                <ParentRoute path=path!("/account") view=AccountFrame ssr=SsrMode::Async>
-                    <Route path=path!("") view=Profile ssr=SsrMode::Async/>
-                    <Route path=path!("/security") view=Security ssr=SsrMode::Async/>
-                    <Route path=path!("/security/authenticator") view=Authenticator ssr=SsrMode::Async/>
-                    <Route path=path!("/security/codes") view=Codes ssr=SsrMode::Async/>
-                    <Route path=path!("/confirm") view=Confirm ssr=SsrMode::Async/>
-                    <Route path=path!("/organisations") view=Organisations ssr=SsrMode::Async/>
-                    <Route path=path!("/sessions") view=Sessions ssr=SsrMode::Async/>
+                <Route path=path!("/mfa") view=Door::Mfa ssr=SsrMode::Async/>
+                <Route path=path!("/reset") view=Door::Reset ssr=SsrMode::Async/>
+                <Route path=path!("/verify") view=Door::Verify ssr=SsrMode::Async/>
+                <Route path=path!("/invite") view=Door::Invited ssr=SsrMode::Async/>
+                <ParentRoute path=path!("/account") view=OwnAccount::AccountFrame ssr=SsrMode::Async>
+                    <Route path=path!("") view=OwnAccount::Profile ssr=SsrMode::Async/>
+                    <Route path=path!("/security") view=OwnAccount::Security ssr=SsrMode::Async/>
+                    <Route path=path!("/security/authenticator") view=OwnAccount::Authenticator ssr=SsrMode::Async/>
+                    <Route path=path!("/security/codes") view=OwnAccount::Codes ssr=SsrMode::Async/>
+                    <Route path=path!("/confirm") view=OwnAccount::Confirm ssr=SsrMode::Async/>
+                    <Route path=path!("/organisations") view=OwnAccount::Organisations ssr=SsrMode::Async/>
+                    <Route path=path!("/sessions") view=OwnAccount::Sessions ssr=SsrMode::Async/>
                 </ParentRoute>
-                <ParentRoute path=path!("/admin") view=InstallationFrame ssr=SsrMode::Async>
-                    <Route path=path!("") view=InstallationOrganisations ssr=SsrMode::Async/>
-                    <Route path=path!("/accounts") view=InstallationAccounts ssr=SsrMode::Async/>
-                    <Route path=path!("/jobs") view=InstallationJobs ssr=SsrMode::Async/>
+                <ParentRoute path=path!("/admin") view=Administration::AdminFrame ssr=SsrMode::Async>
+                    <Route path=path!("") view=Administration::AllOrganisations ssr=SsrMode::Async/>
+                    <Route path=path!("/accounts") view=Administration::AllAccounts ssr=SsrMode::Async/>
+                    <Route path=path!("/jobs") view=Administration::Jobs ssr=SsrMode::Async/>
                 </ParentRoute>
                 <ParentRoute path=path!("/o/:org") view=OrganisationFrame ssr=SsrMode::Async>
                     <Route path=path!("") view=OrganisationOverview ssr=SsrMode::Async/>
                     // The same page for the address that ends in a slash: the server matches addresses exactly.
                     <Route path=StaticSegment("/") view=OrganisationOverview ssr=SsrMode::Async/>
                     <Route path=path!("/clusters") view=Clusters ssr=SsrMode::Async/>
-                    <Route path=path!("/clusters/new") view=AddCluster ssr=SsrMode::Async/>
-                    <Route path=path!("/settings") view=OrganisationSettings ssr=SsrMode::Async/>
-                    <Route path=path!("/settings/tokens") view=Tokens ssr=SsrMode::Async/>
-                    <Route path=path!("/settings/tokens/new") view=NewToken ssr=SsrMode::Async/>
-                    <Route path=path!("/settings/activity") view=Activity ssr=SsrMode::Async/>
-                    <Route path=path!("/team") view=Members ssr=SsrMode::Async/>
-                    <Route path=path!("/team/invitations") view=Invitations ssr=SsrMode::Async/>
-                    <Route path=path!("/team/invite") view=Invite ssr=SsrMode::Async/>
-                    <Route path=path!("/team/members/:member") view=Member ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/new") view=Manage::AddCluster ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view=WholeOrganisation::OrganisationSettings ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/tokens") view=WholeOrganisation::Tokens ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/tokens/new") view=WholeOrganisation::NewToken ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/activity") view=WholeOrganisation::Activity ssr=SsrMode::Async/>
+                    <Route path=path!("/team") view=WholeOrganisation::Members ssr=SsrMode::Async/>
+                    <Route path=path!("/team/invitations") view=WholeOrganisation::Invitations ssr=SsrMode::Async/>
+                    <Route path=path!("/team/invite") view=WholeOrganisation::Invite ssr=SsrMode::Async/>
+                    <Route path=path!("/team/members/:member") view=WholeOrganisation::Member ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
-                    <Route path=path!("/clusters/:cluster/install") view=Install ssr=SsrMode::Async/>
-                    <Route path=path!("/clusters/:cluster/resources/:uid") view=ResourcePage ssr=SsrMode::Async/>
-                    <ParentRoute path=path!("/clusters/:cluster") view=ClusterFrame ssr=SsrMode::Async>
-                        <Route path=path!("") view=ClusterOverview ssr=SsrMode::Async/>
-                        <Route path=path!("/applications") view=Applications ssr=SsrMode::Async/>
-                        <Route path=path!("/workloads") view=Workloads ssr=SsrMode::Async/>
-                        <Route path=path!("/images") view=Images ssr=SsrMode::Async/>
-                        <Route path=path!("/nodes") view=Nodes ssr=SsrMode::Async/>
-                        <Route path=path!("/namespaces") view=Namespaces ssr=SsrMode::Async/>
-                        <Route path=path!("/resources") view=Resources ssr=SsrMode::Async/>
-                        <Route path=path!("/settings") view=Settings ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>
+                    <ParentRoute path=path!("/clusters/:cluster") view=OneCluster::ClusterFrame ssr=SsrMode::Async>
+                        <Route path=path!("") view=OneCluster::ClusterOverview ssr=SsrMode::Async/>
+                        <Route path=path!("/applications") view=OneCluster::Applications ssr=SsrMode::Async/>
+                        <Route path=path!("/workloads") view=OneCluster::Workloads ssr=SsrMode::Async/>
+                        <Route path=path!("/images") view=OneCluster::Images ssr=SsrMode::Async/>
+                        <Route path=path!("/nodes") view=OneCluster::Nodes ssr=SsrMode::Async/>
+                        <Route path=path!("/namespaces") view=OneCluster::Namespaces ssr=SsrMode::Async/>
+                        <Route path=path!("/resources") view=OneCluster::Resources ssr=SsrMode::Async/>
+                        <Route path=path!("/settings") view=OneCluster::Settings ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
             </Routes>

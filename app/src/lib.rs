@@ -9,6 +9,7 @@
 
 mod api;
 mod app;
+mod lazy;
 mod live;
 mod pages;
 mod parts;
@@ -19,4 +20,4 @@ mod server;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use server::{ClientAddress, Refusal, ServerInfo, document, provider, shell, sign_in};
+pub use server::{ClientAddress, Refusal, ServerInfo, code_folder, document, provider, shell, sign_in};

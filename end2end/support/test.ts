@@ -7,8 +7,9 @@ import { type Account, stack } from "./stack.ts";
 export { expect };
 
 interface Fixtures {
-  /** Statuses that this test provokes on purpose: browsers write a line about each to the console. */
-  provoked: Set<number>;
+  /** Statuses that this test provokes on purpose: browsers write a line about each to the console. And more than one
+   * line about what cannot be reached. */
+  provoked: Set<number | "unreached">;
   /** Watches every page of the context. */
   console: void;
   /** Signed in as the resident: an organisation with one inventoried cluster. */
@@ -26,6 +27,7 @@ export const test = base.extend<Fixtures>({
       keep(stack().folder, ...(await context.cookies()).map((cookie) => cookie.value));
       const unexpected = told.filter((line) => {
         const status = /Failed to load resource: the server responded with a status of (\d+)/.exec(line)?.[1];
+        if (provoked.has("unreached") && /net::ERR_FAILED|Failed to fetch/.test(line)) return false;
         return !(status && provoked.has(Number(status)));
       });
       expect(unexpected, "errors and warnings in the console").toEqual([]);

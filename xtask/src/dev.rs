@@ -24,7 +24,7 @@ pub(crate) fn run(project: &Project) -> Result<ExitCode> {
     let mut build = project.cargo(&["build", "--package", "kubewise-agent", "--package", "kubewise-sample-cluster"]);
     cmd::run_ok(project, "dev-build", &mut build)?;
 
-    let mut watch = project.cargo(&["leptos", "watch"]);
+    let mut watch = project.cargo(&["leptos", "watch", release::SPLIT]);
     settings.apply(&mut watch);
     // cargo-leptos passes its own on; it ends the server it started when it is asked to stop.
     let daemon = Daemon::spawn_in_terminal("cargo leptos watch", &mut watch)?;

@@ -1,5 +1,6 @@
 //! The release build: the browser's part and the three programs, each only when its sources changed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -27,6 +28,10 @@ const NOT_PROGRAM_SOURCES: &[&str] =
 /// The programs that are built besides the server, each with its package.
 const OTHER_PROGRAMS: &[(&str, &str)] =
     &[("kubewise-agent", "kubewise-agent"), ("kubewise-sample-cluster", "sample-cluster")];
+
+/// Tells cargo-leptos to put the pages of `app/src/lazy.rs` into files of their own. Without it the browser's part would
+/// miss them.
+pub(crate) const SPLIT: &str = "--split";
 
 /// Builds what is out of date.
 pub(crate) fn build(project: &Project) -> Result<()> {
@@ -64,7 +69,9 @@ impl Part {
         sources.push(compiler(project)?);
         Ok(Self {
             name: "browser part",
-            args: ["leptos", "build", "--release", "--frontend-only", "--precompress"].map(str::to_owned).to_vec(),
+            args: ["leptos", "build", SPLIT, "--release", "--frontend-only", "--precompress"]
+                .map(str::to_owned)
+                .to_vec(),
             sources,
             outputs: vec![project.site(), project.programs(Profile::Release).join("hash.txt")],
             stamp: project.state().join("frontend.stamp"),
@@ -147,10 +154,17 @@ pub(crate) fn programs(project: &Project, profile: Profile) -> Result<PathBuf> {
 }
 
 /// Compressed sizes, in bytes, of what a first visit loads.
+#[derive(Debug, Default)]
 pub(crate) struct FirstLoad {
+    /// The module that every page needs.
     pub(crate) wasm: u64,
+    /// What loads it, and what loads the chunks.
     pub(crate) script: u64,
     pub(crate) style: u64,
+    /// By the name of a chunk, all that its pages need besides. A route has pages of one of them, or of none.
+    pub(crate) chunks: BTreeMap<String, u64>,
+    /// All files of all chunks.
+    pub(crate) all_chunks: u64,
 }
 
 impl FirstLoad {
@@ -160,27 +174,84 @@ impl FirstLoad {
     /// Reads them from the site of the last build.
     pub(crate) fn measure(project: &Project) -> Result<Self> {
         let folder = project.site_pkg();
-        let mut sizes = Self { wasm: 0, script: 0, style: 0 };
-        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        Self::of(&folder, &project.leptos.output_name).with_context(|| folder.display().to_string())
+    }
+
+    fn of(folder: &Path, output_name: &str) -> Result<Self> {
+        let mut sizes = Self::default();
+        let mut manifest = None;
+        // Without the last ending, as the manifest names them.
+        let mut lazy = BTreeMap::new();
+        for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let size = entry.metadata()?.len();
-            if name.ends_with(".wasm.br") {
-                sizes.wasm += size;
+            if let Some(file) = name.strip_suffix(".wasm.br") {
+                if file.split('.').next() == Some(output_name) {
+                    sizes.wasm += size;
+                } else {
+                    sizes.all_chunks += size;
+                    lazy.insert(file.to_owned(), size);
+                }
             } else if name.ends_with(".js.br") {
                 sizes.script += size;
             } else if name.ends_with(".css.br") {
                 sizes.style += size;
+            } else if name.starts_with("__wasm_split_manifest.") && name.strip_suffix(".json").is_some() {
+                manifest = Some(entry.path());
             }
         }
         if sizes.wasm == 0 || sizes.script == 0 {
-            bail!("{} holds no compressed WASM and script", folder.display());
+            bail!("no compressed WASM and script");
+        }
+        let manifest = manifest.context("no list of the chunks")?;
+        let chunks: BTreeMap<String, Vec<String>> = serde_json::from_slice(&std::fs::read(manifest)?)?;
+        for (chunk, files) in chunks {
+            let size = |file: &String| lazy.get(file).with_context(|| format!("no compressed {file}.wasm"));
+            let size = files.iter().map(size).sum::<Result<u64>>()?;
+            sizes.chunks.insert(chunk, size);
         }
         Ok(sizes)
     }
 
-    /// What counts against the budget.
-    pub(crate) fn code(&self) -> u64 {
+    /// What every page loads.
+    pub(crate) fn common(&self) -> u64 {
         self.wasm + self.script
+    }
+
+    /// What counts against the budget: what the route with the most to load loads.
+    pub(crate) fn code(&self) -> u64 {
+        self.common() + self.chunks.values().max().copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::TempDir;
+
+    #[test]
+    fn a_first_load_is_that_of_the_largest_route() {
+        let dir = TempDir::new("first-load").unwrap();
+        let manifest =
+            r#"{ "account": ["chunk_1.h", "split_account.h"], "cluster": ["split_cluster.h", "chunk_1.h"] }"#;
+        for (name, size) in [
+            ("kubewise.h.wasm.br", 1000),
+            ("kubewise.h.wasm", 3000),
+            ("kubewise.h.js.br", 20),
+            ("__wasm_split.h.js.br", 10),
+            ("kubewise.h.css.br", 5),
+            ("chunk_1.h.wasm.br", 100),
+            ("split_account.h.wasm.br", 300),
+            ("split_cluster.h.wasm.br", 400),
+        ] {
+            std::fs::write(dir.path().join(name), vec![0; size]).unwrap();
+        }
+        assert!(FirstLoad::of(dir.path(), "kubewise").is_err(), "without the list nothing can be said");
+        std::fs::write(dir.path().join("__wasm_split_manifest.h.json"), manifest).unwrap();
+        let load = FirstLoad::of(dir.path(), "kubewise").unwrap();
+        assert_eq!((load.common(), load.code(), load.all_chunks, load.style), (1030, 1530, 800, 5));
+        std::fs::remove_file(dir.path().join("split_account.h.wasm.br")).unwrap();
+        assert!(FirstLoad::of(dir.path(), "kubewise").is_err());
     }
 }

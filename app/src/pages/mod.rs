@@ -29,7 +29,7 @@ pub(crate) use cluster::{ClusterFrame, ClusterOverview};
 pub(crate) use clusters::Clusters;
 pub(crate) use frame::OrganisationFrame;
 pub(crate) use install::Install;
-pub(crate) use installation::{InstallationAccounts, InstallationFrame, InstallationJobs, InstallationOrganisations};
+pub(crate) use installation::{AdminFrame, AllAccounts, AllOrganisations, Jobs};
 pub(crate) use invited::Invited;
 pub(crate) use landing::Landing;
 pub(crate) use login::Login;

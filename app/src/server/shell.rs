@@ -1,12 +1,14 @@
 //! The HTML document around the app, and the headers that belong to it.
 
+use std::collections::HashSet;
+
 use http::{HeaderValue, header};
 use leptos::{nonce::use_nonce, prelude::*, tachys::html::InertElement};
 use leptos_axum::ResponseOptions;
-use leptos_meta::MetaTags;
+use leptos_meta::{Meta, MetaTags};
 
 use super::assets::Assets;
-use crate::{App, pages::Outside};
+use crate::{App, lazy::Announcement, pages::Outside};
 
 /// The document. Scripts run only with this response's nonce; there is no inline style anywhere.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -14,6 +16,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     set_headers(&options, nonce.as_deref().unwrap_or_default());
     let assets = Assets::get(&options);
     let start = start(assets);
+    provide_context(Announced { assets, chunks: ArcStoredValue::default() });
+    provide_context(Announcement(announce));
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -21,8 +25,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 {InertElement::new(ABOUT)}
                 <link rel="stylesheet" href=assets.css.as_str()/>
                 <AutoReload options=options.clone()/>
-                <script type="module" async nonce=nonce>{start}</script>
+                // Before the script, which reads them.
                 <MetaTags/>
+                <script type="module" async nonce=nonce>{start}</script>
             </head>
             <body>
                 <App/>
@@ -63,22 +68,57 @@ pub fn document(options: &LeptosOptions, title: &str, body: &str) -> String {
     format!("<!DOCTYPE html>{page}")
 }
 
-/// Loads the browser's part, both files at once, and takes the page over when all of it is there. A script does it rather
+/// Loads the browser's part, all files at once, and takes the page over when all of it is there. A script does it rather
 /// than preloading links: who runs no scripts then downloads nothing in vain. Whoever went back meanwhile, to an address
-/// of the same document, sees what was not made for it: it is asked for anew.
+/// of the same document, sees what was not made for it: it is asked for anew. If a chunk cannot be had, the page stays as it
+/// is, and works as it does without scripts.
 fn start(assets: &Assets) -> String {
+    // The other script imports it too, but only once that has come.
+    let loader = assets.loader.as_ref().map(|loader| format!("import({loader:?}).catch(() => {{}});\n"));
     format!(
         "const here = () => location.pathname + location.search, made = here();\n\
          const wasm = fetch({wasm:?}), code = import({js:?});\n\
+         {loader}\
+         const have = async (file) => {{\n\
+         const response = await fetch(file);\n\
+         await response.arrayBuffer();\n\
+         return response.ok;\n\
+         }};\n\
+         const chunks = Promise.all(Array.from(document.querySelectorAll(\"meta[name={CHUNK}]\"), (e) => have(e.content)))\n\
+         .then((had) => had.every(Boolean), () => false);\n\
          const {{ default: init, hydrate }} = await code;\n\
          await init({{ module_or_path: wasm }});\n\
          if (document.readyState === \"loading\") {{\n\
          await new Promise((ready) => document.addEventListener(\"DOMContentLoaded\", ready, {{ once: true }}));\n\
          }}\n\
-         if (here() === made) hydrate(); else location.reload();",
+         const complete = await chunks;\n\
+         if (here() !== made) location.reload(); else if (complete) hydrate();",
         wasm = assets.wasm,
         js = assets.js,
+        loader = loader.unwrap_or_default(),
     )
+}
+
+/// The name of the elements that say what else the page needs.
+const CHUNK: &str = "kubewise-chunk";
+
+/// Which chunks the document's head names already: a page and its frame are of the same.
+#[derive(Clone)]
+struct Announced {
+    assets: &'static Assets,
+    chunks: ArcStoredValue<HashSet<&'static str>>,
+}
+
+/// Names in the document's head the files that a chunk consists of.
+fn announce(chunk: &'static str) {
+    let Announced { assets, chunks } = expect_context();
+    if !chunks.write_value().insert(chunk) {
+        return;
+    }
+    for file in assets.chunks.get(chunk).into_iter().flatten() {
+        // Rendering it puts it into the head, and nothing here.
+        let _ = view! { <Meta name=CHUNK content=file.as_str()/> }.to_html();
+    }
 }
 
 /// Pages show what belongs to one organisation at one moment, and each has its own nonce: none may be kept or shared.

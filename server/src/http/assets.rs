@@ -8,16 +8,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
+use kubewise_app::code_folder;
 use leptos::config::LeptosOptions;
 use sha2::{Digest, Sha256};
 use tower_http::services::ServeDir;
 
-/// `/pkg` and `/fonts`. The few files at the top (the icon) are served by the pages' fallback.
+/// `/pkg`, also by the name of the build, and `/fonts`. The few files at the top (the icon) are served by the pages' fallback.
 pub(super) fn routes(options: &LeptosOptions) -> Router {
     let files =
         |folder: &str| ServeDir::new(format!("{}/{folder}", options.site_root)).precompressed_br().precompressed_gzip();
-    Router::new()
-        .nest_service(&format!("/{}", options.site_pkg_dir), files(&options.site_pkg_dir))
+    let package = format!("/{}", options.site_pkg_dir);
+    let mut built = Router::new().nest_service(&package, files(&options.site_pkg_dir));
+    if code_folder(options) != package {
+        built = built.nest_service(code_folder(options), files(&options.site_pkg_dir));
+    }
+    built
         .layer(from_fn(keep_for_ever))
         .merge(Router::new().nest_service("/fonts", files("fonts")).layer(from_fn(by_etag)))
 }

@@ -64,12 +64,13 @@ pub(super) fn chart(project: &Project) -> Result<()> {
 pub(super) fn wasm(project: &Project) -> Result<()> {
     let sizes = FirstLoad::measure(project)?;
     println!(
-        "first load, brotli: {} bytes of WASM, {} of script, {} of styles; budget for WASM and script: {}",
-        sizes.wasm,
-        sizes.script,
-        sizes.style,
-        FirstLoad::BUDGET
+        "first load, brotli: {} bytes of WASM, {} of script, {} of styles; all chunks: {}",
+        sizes.wasm, sizes.script, sizes.style, sizes.all_chunks
     );
+    for (chunk, size) in &sizes.chunks {
+        println!("  a page of {chunk}: {size} more, so {} of WASM and script", sizes.common() + size);
+    }
+    println!("largest: {}; budget: {}", sizes.code(), FirstLoad::BUDGET);
     if sizes.code() > FirstLoad::BUDGET {
         bail!("over the budget by {} bytes", sizes.code() - FirstLoad::BUDGET);
     }

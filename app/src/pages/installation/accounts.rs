@@ -14,7 +14,7 @@ use crate::{
 
 /// The accounts.
 #[component]
-pub(crate) fn InstallationAccounts() -> impl IntoView {
+pub(crate) fn AllAccounts() -> impl IntoView {
     let (query, done) = (use_list_query(), use_done());
     let action = Post::to::<DisableAccount>();
     let found = Resource::new(move || (query.get(), action.version()), |(query, _)| installation_accounts(query));

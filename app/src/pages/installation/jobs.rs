@@ -11,7 +11,7 @@ use crate::{
 
 /// How jobs are doing.
 #[component]
-pub(crate) fn InstallationJobs() -> impl IntoView {
+pub(crate) fn Jobs() -> impl IntoView {
     let done = use_done();
     let action = Post::to::<RetryJob>();
     let found = Resource::new(move || action.version(), |_| job_health());

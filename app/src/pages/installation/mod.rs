@@ -11,15 +11,15 @@ use leptos_router::{components::Outlet, hooks::use_location};
 
 use super::outside::Outside;
 
-pub(crate) use accounts::InstallationAccounts;
-pub(crate) use jobs::InstallationJobs;
-pub(crate) use organisations::InstallationOrganisations;
+pub(crate) use accounts::AllAccounts;
+pub(crate) use jobs::Jobs;
+pub(crate) use organisations::AllOrganisations;
 
 const TABS: [(&str, &str); 3] = [("/admin", "Organisations"), ("/admin/accounts", "Accounts"), ("/admin/jobs", "Jobs")];
 
 /// What surrounds the pages of the installation.
 #[component]
-pub(crate) fn InstallationFrame() -> impl IntoView {
+pub(crate) fn AdminFrame() -> impl IntoView {
     let path = use_location().pathname;
     let links = view! { <a class="btn" href="/account">"Your account"</a> }.into_any();
     let tabs: Vec<_> = TABS

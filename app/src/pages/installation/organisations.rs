@@ -11,7 +11,7 @@ use crate::{
 
 /// The organisations.
 #[component]
-pub(crate) fn InstallationOrganisations() -> impl IntoView {
+pub(crate) fn AllOrganisations() -> impl IntoView {
     let query = use_list_query();
     let found = Resource::new(move || query.get(), installation_organisations);
     view! {

@@ -1,0 +1,130 @@
+//! Pages that the browser loads when somebody goes to one of them: it is not to carry what few need. Those of a chunk come
+//! together, and what only they use comes with them. The server has them all.
+
+use std::future::pending;
+
+use leptos::{
+    prelude::*,
+    wasm_split::{SplitLoaderError, wasm_split},
+};
+use leptos_router::{ChooseView, hooks::use_url};
+
+use crate::pages::{
+    AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, Authenticator, ClusterFrame,
+    ClusterOverview, Codes, Confirm, Install, Invitations, Invite, Invited, Jobs, Member, Members, Mfa, NewToken,
+    OrganisationSettings, Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify,
+    cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
+};
+
+/// Makes an enum of some pages, each of which can stand as the `view` of a route. The first name is that of the file.
+/// A route takes its page, and the frames around it, from one chunk or from none: each is one more request.
+macro_rules! chunk {
+    ($(#[$doc:meta])* $chunk:ident $pages:ident { $($page:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) enum $pages { $($page),+ }
+
+        const _: () = {
+            #[wasm_split($chunk, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+            fn show(page: $pages) -> Result<AnyView, SplitLoaderError> {
+                Ok(match page { $($pages::$page => $page().into_any()),+ })
+            }
+
+            impl ChooseView for $pages {
+                async fn preload(&self) {
+                    if load().await.is_err() {
+                        leave().await;
+                    }
+                }
+
+                async fn choose(self) -> AnyView {
+                    announce(stringify!($chunk));
+                    match show(self).await {
+                        Ok(view) => view,
+                        Err(_) => leave().await,
+                    }
+                }
+            }
+        };
+    };
+}
+
+chunk! {
+    /// Who is not signed in, and does more than sign in.
+    door Door { SignUp, Mfa, Reset, Verify, Invited }
+}
+
+chunk! {
+    /// A person's own account.
+    account OwnAccount { AccountFrame, Profile, Security, Authenticator, Codes, Confirm, Organisations, Sessions }
+}
+
+chunk! {
+    /// What is set up once for each cluster.
+    manage Manage { AddCluster, Install }
+}
+
+chunk! {
+    /// Who is in an organisation, and how it works.
+    organisation WholeOrganisation {
+        Members, Member, Invitations, Invite, OrganisationSettings, Tokens, NewToken, Activity,
+    }
+}
+
+chunk! {
+    /// For who administers the installation.
+    installation Administration {
+        AdminFrame, AllOrganisations, AllAccounts, Jobs,
+    }
+}
+
+chunk! {
+    /// One cluster.
+    cluster OneCluster {
+        ClusterFrame, ClusterOverview, Applications, Workloads, Images, Nodes, Namespaces, Resources, ResourcePage, Settings,
+    }
+}
+
+/// Told of the chunks that a page needs, so that the browser can ask for them before it has read any of it.
+/// Provided where there is somebody to tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announcement(pub(crate) fn(&'static str));
+
+fn announce(chunk: &'static str) {
+    if let Some(Announcement(to)) = use_context() {
+        to(chunk);
+    }
+}
+
+/// A chunk could not be had: the network is gone, or the server has been replaced by one whose files have other names.
+/// The server can always show the page, so it is asked for it; what waits for the chunk waits until then.
+async fn leave() -> AnyView {
+    if Owner::current_shared_context().is_some_and(|shared| shared.during_hydration()) {
+        stay_as_served();
+    } else {
+        let wanted = use_url().with_untracked(|url| {
+            let search = if url.search().is_empty() { String::new() } else { format!("?{}", url.search()) };
+            format!("{}{}{search}{}", url.origin(), url.path(), url.hash())
+        });
+        let location = window().location();
+        // Whoever went back is there already; and to go where one is does nothing if the address has a fragment.
+        let left = if location.href().is_ok_and(|here| here == wanted) {
+            location.reload()
+        } else {
+            location.set_href(&wanted)
+        };
+        if let Err(error) = left {
+            leptos::logging::error!("{error:?}");
+        }
+    }
+    pending().await
+}
+
+/// The server just showed the page: asking again would lead here again. It works as it does without scripts, once nothing
+/// listens for clicks any more: the router would keep them from the browser.
+fn stay_as_served() {
+    let ancestors = std::iter::successors(Owner::current(), Owner::parent);
+    if let Some(root) = ancestors.last() {
+        root.cleanup();
+    }
+}
