@@ -49,9 +49,11 @@ test("what a page needs is one chunk, named in its head and cached for ever", as
     // The first leads elsewhere for who is signed in, or not: it needs nothing either way.
     expect(await named(address), address).toEqual([]);
   }
-  const own = ["", "/security", "/security/codes", "/confirm", "/sessions"].map((tab) => `/account${tab}`);
+  const own = ["", "/organisations", "/security", "/security/codes", "/confirm", "/sessions"].map((tab) => `/account${tab}`);
   const cluster = ["", "/applications", "/workloads", "/images", "/nodes", "/namespaces", "/resources", "/settings"];
-  const addresses = [...own, ...cluster.map((tab) => residentCluster() + tab), `${org}/clusters/new`, `${org}/settings`, "/signup", "/reset", "/verify"];
+  const addresses = [...own, ...cluster.map((tab) => residentCluster() + tab), `${org}/clusters/new`, "/signup", "/reset", "/verify"];
+  const whole = ["/settings", "/settings/tokens", "/settings/tokens/new", "/settings/activity", "/team", "/team/invitations", "/team/invite"];
+  addresses.push(...whole.map((page) => org + page));
   for (const address of addresses) {
     const files = await named(address);
     expect(files.filter((file) => file.includes("/split_")), address).toHaveLength(1);
