@@ -26,10 +26,18 @@ CREATE POLICY seen_clusters ON clusters AS RESTRICTIVE TO kubewise_web
 ALTER TABLE memberships ADD COLUMN clusters uuid[],
   ADD CONSTRAINT memberships_limited CHECK (clusters IS NULL OR role IN ('operator', 'viewer'));
 
+-- What a person is elsewhere they see, and it is neither changed nor ended from within another organisation.
+ALTER POLICY tenant ON memberships USING (org_id = current_org());
+CREATE POLICY own ON memberships FOR SELECT TO kubewise_web USING (user_id = asking_user());
+
 -- An organisation has an owner when a transaction ends, whatever happened at the same time: the last word is had here.
 -- By the owner of the schema, who sees members whatever the transaction stated, and may lock what it does not change.
 CREATE FUNCTION keep_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+  -- One that looks at what there was when it began would not see what another has done since.
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'owners change in transactions that are read committed' USING ERRCODE = 'feature_not_supported';
+  END IF;
   -- One after the other within an organisation: each then sees what the one before has done.
   PERFORM pg_advisory_xact_lock(hashtextextended('kubewise owners ' || OLD.org_id::text, 0));
   IF EXISTS (SELECT FROM organisations WHERE id = OLD.org_id)

@@ -236,11 +236,13 @@ impl Web {
             None => None,
             Some(id) => Some(id.parse::<Uuid>().map_err(|_| not_understood())?),
         };
-        let (from, to) = (day(query.from.as_ref())?, day(query.to.as_ref())?.map(|day| day + Duration::DAY));
+        let (from, to) = (day(query.from.as_ref())?, day(query.to.as_ref())?);
+        let to = to.map(|day| day.checked_add(Duration::DAY).ok_or_else(not_understood)).transpose()?;
         let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query!(
-            r#"SELECT a.seq, a.at, a.place, a.action, a.cluster_id, a.before::text AS before, a.after::text AS after,
-                      a.person_id, p.name AS "person?", t.name AS "token?",
+            r#"SELECT a.seq, CASE WHEN a.at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z' THEN a.at ELSE 'epoch' END AS "at!",
+                      a.place, a.action, a.cluster_id, a.before::text AS before, a.after::text AS after,
+                      a.person_id, a.token_id, p.name AS "person?", t.name AS "token?",
                       coalesce(a.subject, s.name, i.email) AS subject
                FROM activity a
                LEFT JOIN users p ON p.id = a.person_id
@@ -270,7 +272,7 @@ impl Web {
             at: timestamp(row.at),
             // Who is gone keeps a number, by which their lines are told from others'.
             person: row.person.or_else(|| row.person_id.map(|id| format!("former account {}", short(id)))),
-            token: row.token,
+            token: row.token.or_else(|| row.token_id.map(|id| format!("former token {}", short(id)))),
             place: row.place,
             action: row.action,
             subject: row.subject,
@@ -310,14 +312,19 @@ impl Web {
         loop {
             let mut tx = org.read(&self.pool).await?;
             // Before the lines: what is written meanwhile makes them more than it says, never less.
-            let Ok(Some(head)) = self.head(&mut tx, org.id).await else {
-                return Ok(Verdict::Broken { seq, fault: LogFault::Unsealed });
+            let head = match self.head(&mut tx, org.id).await {
+                Ok(Some(head)) => head,
+                // A database that is away says nothing of the log.
+                Err(error @ Error::Database(_)) => return Err(error),
+                Ok(None) | Err(_) => return Ok(Verdict::Broken { seq, fault: LogFault::Unsealed }),
             };
             let lines = sqlx::query_as!(
                 Line,
-                "SELECT seq, at, person_id, token_id, place, action, subject_id, subject, cluster_id,
-                        before::text AS before, after::text AS after, hash
-                 FROM activity WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+                // A moment that no clock shows was put there, and cannot be read: it becomes another, which is found.
+                r#"SELECT seq, CASE WHEN at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z' THEN at ELSE 'epoch' END AS "at!",
+                          person_id, token_id, place, action, subject_id, subject, cluster_id,
+                          before::text AS before, after::text AS after, hash
+                   FROM activity WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"#,
                 org.id.0,
                 seq,
                 AT_ONCE,
@@ -327,7 +334,9 @@ impl Web {
             tx.commit().await?;
             let at_the_end = lines.is_empty();
             for line in lines {
-                if line.seq != seq + 1 {
+                // Each log begins with that: one that was emptied, and gone on with, does not.
+                let is_first = line.action == Action::OrganisationCreate.as_str();
+                if line.seq != seq + 1 || (line.seq == 1 && !is_first) {
                     return Ok(Verdict::Broken { seq: seq + 1, fault: LogFault::Missing });
                 }
                 if line.hash != line.hash(org.id, &hash) {
@@ -361,5 +370,9 @@ fn not_understood() -> Error {
 fn day(text: Option<&String>) -> Result<Option<OffsetDateTime>, Error> {
     let Some(text) = cursor::filter(text) else { return Ok(None) };
     let day = Date::parse(&text, format_description!("[year]-[month]-[day]")).map_err(|_| not_understood())?;
+    // Before the year 0 is more than PostgreSQL can keep.
+    if day.year() < 0 {
+        return Err(not_understood());
+    }
     Ok(Some(day.midnight().assume_utc()))
 }

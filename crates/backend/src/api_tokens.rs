@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Authorized, Error, Organisation, Web,
     activity::Entry,
-    authorize::{self, Author, Bearer, Holder},
+    authorize::{self, Author, Bearer, Holder, Right},
     database::{self, Scope},
     permission::MakeTokens,
     team, token,
@@ -105,17 +105,10 @@ impl Web {
         wanted: &NewToken,
     ) -> Result<(TokenId, SecretString), Error> {
         let refused = |field, problem| Err(FieldError { field, problem }.into());
-        if wanted.of_organisation && !org.may(Permission::ManageTokens) {
-            return Err(Error::Forbidden);
-        }
         let given: Vec<Permission> =
             wanted.permissions.iter().filter(|permission| Permission::FOR_TOKENS.contains(permission)).collect();
         if given.is_empty() {
             return refused(Field::Permissions, Problem::Missing);
-        }
-        // Nobody hands on what they do not have.
-        if given.iter().any(|permission| !org.may(*permission)) {
-            return Err(Error::Forbidden);
         }
         if !(1..=LONGEST_DAYS).contains(&wanted.days) {
             return refused(Field::Expiry, Problem::NotUnderstood);
@@ -124,6 +117,10 @@ impl Web {
         let (id, now) = (TokenId(self.world.uuid()), self.world.now());
         let (secret, hash) = token::API.generate(&self.world, org.id);
         let mut tx = org.write(self).await?;
+        // Nobody hands on what they do not have, nor has any more.
+        if (wanted.of_organisation && !tx.may(Permission::ManageTokens)) || given.iter().any(|one| !tx.may(*one)) {
+            return Err(Error::Forbidden);
+        }
         let access = Access { role: Role::Viewer, clusters: wanted.clusters.clone() };
         let clusters = team::checked_clusters(&mut tx, org.id, &access).await?;
         if clusters.iter().flatten().any(|cluster| !org.holder().scope.sees(ClusterId(*cluster))) {
@@ -165,13 +162,15 @@ impl Web {
     /// Refuses a token from now on: one's own, or, for who manages them, anybody's.
     pub async fn revoke_api_token(&self, org: &Authorized<Organisation, MakeTokens>, id: TokenId) -> Result<(), Error> {
         let mut tx = org.write(self).await?;
+        let manages = tx.may(Permission::ManageTokens);
+        Right::Token(id).take(&mut tx).await?;
         let name = sqlx::query_scalar!(
             "UPDATE api_tokens SET revoked_at = $3
              WHERE org_id = $1 AND id = $2 AND revoked_at IS NULL AND ($4 OR user_id = $5) RETURNING name",
             org.id.0,
             id.0,
             self.world.now(),
-            org.may(Permission::ManageTokens),
+            manages,
             org.holder().by.person().map(|user| user.0),
         )
         .fetch_optional(&mut *tx)

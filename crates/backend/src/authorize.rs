@@ -7,6 +7,7 @@ use std::{
 
 use kubewise_contract::{Access, ClusterId, OrgId, OrgSlug, Permission, Permissions, Role, TokenId, UserId};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -93,8 +94,8 @@ impl<T, P: permission::Grant> Authorized<T, P> {
     /// has ended, or was faster, and then nothing is done.
     pub(crate) async fn write<'a>(&'a self, web: &'a Web) -> Result<Write<'a>, Error> {
         let mut tx = self.read(&web.pool).await?;
-        self.holder.still_holds(&mut tx, P::PERMISSION).await?;
-        Ok(Write { tx, web, holder: &self.holder })
+        let held = self.holder.still_holds(&mut tx, P::PERMISSION, web.world.now()).await?;
+        Ok(Write { tx, web, holder: &self.holder, held })
     }
 
     /// The same for who changes what others may do. One after the other within an organisation, so that two who take
@@ -105,8 +106,8 @@ impl<T, P: permission::Grant> Authorized<T, P> {
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(Error::NotFound)?;
-        self.holder.still_holds(&mut tx, P::PERMISSION).await?;
-        Ok(Write { tx, web, holder: &self.holder })
+        let held = self.holder.still_holds(&mut tx, P::PERMISSION, web.world.now()).await?;
+        Ok(Write { tx, web, holder: &self.holder, held })
     }
 }
 
@@ -147,12 +148,19 @@ impl Holder {
     }
 
     /// Looks again, and has whoever changes it wait until the transaction ends. The scope may have become narrower: what
-    /// is written then would not be seen.
-    async fn still_holds(&self, tx: &mut PgConnection, permission: Permission) -> Result<(), Error> {
+    /// is written then would not be seen. Answers all that is held now: more than the one permission may be asked for.
+    async fn still_holds(
+        &self,
+        tx: &mut PgConnection,
+        permission: Permission,
+        now: OffsetDateTime,
+    ) -> Result<Permissions, Error> {
         let mut held = (Permissions::of(Role::Owner, false), Scope::All);
         if let Some(user) = self.by.person() {
+            Right::Member(self.org, user).stand_by(tx).await?;
             let row = sqlx::query!(
-                "SELECT role, clusters FROM memberships WHERE org_id = $1 AND user_id = $2 FOR SHARE",
+                "SELECT m.role, m.clusters FROM memberships m JOIN users u ON u.id = m.user_id
+                 WHERE m.org_id = $1 AND m.user_id = $2 AND u.disabled_at IS NULL FOR SHARE OF m",
                 self.org.0,
                 user.0,
             )
@@ -162,11 +170,13 @@ impl Holder {
             held = held_by(&row.role, row.clusters)?;
         }
         if let Author::Token { id, .. } = self.by {
+            Right::Token(id).stand_by(tx).await?;
             let row = sqlx::query!(
                 "SELECT permissions, clusters FROM api_tokens
-                 WHERE org_id = $1 AND id = $2 AND revoked_at IS NULL FOR SHARE",
+                 WHERE org_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 FOR SHARE",
                 self.org.0,
                 id.0,
+                now,
             )
             .fetch_optional(&mut *tx)
             .await?
@@ -177,7 +187,38 @@ impl Holder {
         if self.scope.and(&held.1) != self.scope {
             return Err(Error::NotFound);
         }
-        if held.0.contain(permission) { Ok(()) } else { Err(Error::Forbidden) }
+        let held = held.0.and(self.permissions);
+        if held.contain(permission) { Ok(held) } else { Err(Error::Forbidden) }
+    }
+}
+
+/// What somebody acts by, and what others take from them. In the database its row is locked, which lets who acts by it
+/// again and again go ahead of who would take it; so both line up for it first, and whoever comes after who takes it waits.
+pub(crate) enum Right {
+    /// A membership.
+    Member(OrgId, UserId),
+    /// An API token.
+    Token(TokenId),
+}
+
+impl Right {
+    fn name(&self) -> String {
+        match self {
+            Self::Member(org, user) => format!("kubewise member {org} {user}"),
+            Self::Token(id) => format!("kubewise token {id}"),
+        }
+    }
+
+    /// To act by it, until the transaction ends.
+    async fn stand_by(&self, tx: &mut PgConnection) -> Result<(), Error> {
+        sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", self.name()).execute(tx).await?;
+        Ok(())
+    }
+
+    /// To change it or take it away: nobody acts by it until the transaction ends.
+    pub(crate) async fn take(&self, tx: &mut PgConnection) -> Result<(), Error> {
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", self.name()).execute(tx).await?;
+        Ok(())
     }
 }
 
@@ -186,9 +227,16 @@ pub(crate) struct Write<'a> {
     tx: Transaction<'static, Postgres>,
     web: &'a Web,
     holder: &'a Holder,
+    held: Permissions,
 }
 
 impl Write<'_> {
+    /// Whether the holder may do this as well, as of now: until the transaction ends nobody takes it away. What
+    /// [`Authorized::may`] says may be over.
+    pub(crate) const fn may(&self, permission: Permission) -> bool {
+        self.held.contain(permission)
+    }
+
     /// Commits, and says in the activity log what was done.
     pub(crate) async fn commit(mut self, entry: Entry) -> Result<(), Error> {
         self.web.record(&mut self.tx, self.holder, entry).await?;

@@ -251,6 +251,7 @@ impl Web {
         name: &ClusterName,
     ) -> Result<(), Error> {
         let mut tx = cluster.write(self).await?;
+        let before = held_name(&mut tx, cluster).await?;
         sqlx::query!(
             "UPDATE clusters SET name = $3 WHERE org_id = $1 AND id = $2",
             cluster.org.0,
@@ -262,7 +263,7 @@ impl Web {
         .map_err(name_taken)?;
         live::notify(&mut tx, cluster.org, cluster.id, false).await?;
         let entry = Entry::cluster(Action::ClusterRename, cluster.id, name.as_str());
-        tx.commit(entry.before(json!({ "name": cluster.name })).after(json!({ "name": name }))).await
+        tx.commit(entry.before(json!({ "name": before })).after(json!({ "name": name }))).await
     }
 
     /// Makes a new token; older ones are refused from now on.
@@ -270,42 +271,57 @@ impl Web {
         let now = self.world.now();
         let (token, hash) = token::AGENT.generate(&self.world, cluster.org);
         let mut tx = cluster.write(self).await?;
+        let name = held_name(&mut tx, cluster).await?;
         revoke_tokens(&mut tx, cluster, now).await?;
         insert_token(&mut tx, cluster.org.0, cluster.id.0, &hash, now).await?;
         live::notify(&mut tx, cluster.org, cluster.id, false).await?;
-        tx.commit(Entry::cluster(Action::ClusterTokenRotate, cluster.id, &cluster.name)).await?;
+        tx.commit(Entry::cluster(Action::ClusterTokenRotate, cluster.id, &name)).await?;
         Ok(token)
     }
 
     /// Refuses the cluster's tokens from now on.
     pub async fn revoke_token(&self, cluster: &Authorized<Cluster, ManageClusters>) -> Result<(), Error> {
         let mut tx = cluster.write(self).await?;
+        let name = held_name(&mut tx, cluster).await?;
         revoke_tokens(&mut tx, cluster, self.world.now()).await?;
         live::notify(&mut tx, cluster.org, cluster.id, false).await?;
-        tx.commit(Entry::cluster(Action::ClusterTokenRevoke, cluster.id, &cluster.name)).await
+        tx.commit(Entry::cluster(Action::ClusterTokenRevoke, cluster.id, &name)).await
     }
 
     /// Deletes the cluster: invisible at once, its data removed by a job.
     pub async fn delete_cluster(&self, cluster: &Authorized<Cluster, ManageClusters>) -> Result<(), Error> {
         let now = self.world.now();
         let mut tx = cluster.write(self).await?;
-        let deleted = sqlx::query!(
-            "UPDATE clusters SET deleted_at = $3 WHERE org_id = $1 AND id = $2 AND deleted_at IS NULL",
+        let name = held_name(&mut tx, cluster).await?;
+        sqlx::query!(
+            "UPDATE clusters SET deleted_at = $3 WHERE org_id = $1 AND id = $2",
             cluster.org.0,
             cluster.id.0,
             now,
         )
         .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        if deleted == 0 {
-            return Err(Error::NotFound);
-        }
+        .await?;
         revoke_tokens(&mut tx, cluster, now).await?;
         jobs::enqueue(&mut tx, &PurgeCluster { org: cluster.org, cluster: cluster.id }).await?;
         live::notify(&mut tx, cluster.org, cluster.id, true).await?;
-        tx.commit(Entry::cluster(Action::ClusterDelete, cluster.id, &cluster.name)).await
+        tx.commit(Entry::cluster(Action::ClusterDelete, cluster.id, &name)).await
     }
+}
+
+/// The cluster's name as it is now, and stays until the transaction ends: it may have got another, or have been deleted,
+/// since it was looked up.
+async fn held_name(
+    tx: &mut sqlx::PgConnection,
+    cluster: &Authorized<Cluster, ManageClusters>,
+) -> Result<String, Error> {
+    sqlx::query_scalar!(
+        "SELECT name FROM clusters WHERE org_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
+        cluster.org.0,
+        cluster.id.0,
+    )
+    .fetch_optional(tx)
+    .await?
+    .ok_or(Error::NotFound)
 }
 
 fn name_taken(error: sqlx::Error) -> Error {

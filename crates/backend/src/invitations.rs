@@ -3,11 +3,11 @@
 
 use kubewise_contract::{
     Access, Action, EmailAddress, Field, FieldError, InvitationId, Invited, JoinRule, Joinable, OrgId, OrgSlug,
-    Problem, Role, UserId,
+    Permission, Problem, Role, UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use time::Duration;
 use uuid::Uuid;
 
@@ -91,10 +91,11 @@ impl Web {
         access: &Access,
         lately: bool,
     ) -> Result<(), Error> {
-        team::ownership(org, &[access.role], lately)?;
+        team::ownership(org.may(Permission::ManageOwnership), &[access.role], lately)?;
         self.limit_invitations(org.id, actor).await?;
         let (id, now) = (self.world.uuid(), self.world.now());
         let mut tx = org.write(self).await?;
+        team::ownership(tx.may(Permission::ManageOwnership), &[access.role], lately)?;
         let clusters = team::checked_clusters(&mut tx, org.id, access).await?;
         let refused = |problem| Err(FieldError { field: Field::Email, problem }.into());
         let is_member = sqlx::query_scalar!(
@@ -135,7 +136,8 @@ impl Web {
         tx.commit(Entry::person(Action::MemberInvite, id).after(team::described(&given))).await
     }
 
-    /// Sends the mail again, with a new link that works for as long as a first one; the one before ends.
+    /// Sends the mail again, with a new link that works for as long as a first one; the one before ends. Who is not Owner
+    /// does not have one that makes an Owner work again.
     pub async fn resend_invitation(
         &self,
         org: &Authorized<Organisation, ManageTeam>,
@@ -144,18 +146,18 @@ impl Web {
     ) -> Result<(), Error> {
         self.limit_invitations(org.id, actor).await?;
         let mut tx = org.write(self).await?;
-        let found = sqlx::query!(
+        let role = sqlx::query_scalar!(
             "UPDATE invitations SET expires_at = $3, hash = NULL
-             WHERE org_id = $1 AND id = $2 AND accepted_at IS NULL AND revoked_at IS NULL",
+             WHERE org_id = $1 AND id = $2 AND accepted_at IS NULL AND revoked_at IS NULL RETURNING role",
             org.id.0,
             id.0,
             self.world.now() + LASTS,
         )
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?
-        .rows_affected();
-        if found == 0 {
-            return Err(Error::NotFound);
+        .ok_or(Error::NotFound)?;
+        if authorize::parse_role(&role)? == Role::Owner && !tx.may(Permission::ManageOwnership) {
+            return Err(Error::Forbidden);
         }
         mail::enqueue(&mut tx, &Mail::Invitation { org: org.id, invitation: id }).await?;
         tx.commit(Entry::person(Action::InvitationResend, id.0)).await
@@ -336,7 +338,7 @@ impl Web {
     ) -> Result<(), Error> {
         let rule = match role {
             None => None,
-            Some(role) => Some(JoinRule { domain: self.domain_of(actor).await?, role: joins(role)? }),
+            Some(role) => Some(JoinRule { domain: domain_of(&self.pool, actor).await?, role: joins(role)? }),
         };
         let mut tx = org.write_alone(self).await?;
         let before = join_rule(&mut tx, org.id).await?;
@@ -349,23 +351,6 @@ impl Web {
         .execute(&mut *tx)
         .await?;
         tx.commit(Entry::of(Action::JoinByDomain).before(json!(before)).after(json!(rule))).await
-    }
-
-    /// The domain of a person's address, if they proved that they read it and not everybody can have one there.
-    pub(crate) async fn domain_of(&self, actor: &Actor) -> Result<String, Error> {
-        let domain = sqlx::query_scalar!(
-            "SELECT substring(email_canonical FROM '@([^@]+)$') FROM users WHERE id = $1 AND email_verified_at IS NOT NULL",
-            actor.user.0,
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .flatten();
-        let refused = |problem| Err(FieldError { field: Field::Domain, problem }.into());
-        match domain {
-            None => refused(Problem::NotProven),
-            Some(domain) if PUBLIC_MAIL.contains(&domain.as_str()) => refused(Problem::IsPublic),
-            Some(domain) => Ok(domain),
-        }
     }
 
     /// The organisations that a person may join by their address.
@@ -411,11 +396,29 @@ impl Web {
             .await?;
         let rule = if rule.is_some() { join_rule(&mut tx, org).await? } else { None };
         let rule = rule.ok_or(Error::NotFound)?;
-        if self.domain_of(actor).await? != rule.domain {
+        // By this transaction's own connection: who holds a lock must not wait for another.
+        if domain_of(&mut *tx, actor).await? != rule.domain {
             return Err(Error::NotFound);
         }
         self.join_as(&mut tx, org, actor.user, &Access { role: rule.role, clusters: None }, &actor.place).await?;
         Ok(tx.commit().await?)
+    }
+}
+
+/// The domain of a person's address, if they proved that they read it and not everybody can have one there.
+pub(crate) async fn domain_of(database: impl PgExecutor<'_>, actor: &Actor) -> Result<String, Error> {
+    let domain = sqlx::query_scalar!(
+        "SELECT substring(email_canonical FROM '@([^@]+)$') FROM users WHERE id = $1 AND email_verified_at IS NOT NULL",
+        actor.user.0,
+    )
+    .fetch_optional(database)
+    .await?
+    .flatten();
+    let refused = |problem| Err(FieldError { field: Field::Domain, problem }.into());
+    match domain {
+        None => refused(Problem::NotProven),
+        Some(domain) if PUBLIC_MAIL.contains(&domain.as_str()) => refused(Problem::IsPublic),
+        Some(domain) => Ok(domain),
     }
 }
 

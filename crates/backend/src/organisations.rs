@@ -10,7 +10,7 @@ use crate::{
     attempts::{self, Counter},
     authorize::Holder,
     database::{self, Scope},
-    invitations::join_rule,
+    invitations::{domain_of, join_rule},
     permission::ManageOrganisation,
 };
 
@@ -42,7 +42,7 @@ impl Web {
             members: row.members,
             without_second_factor: row.without,
             join_rule: rule,
-            domain: self.domain_of(actor).await.ok(),
+            domain: domain_of(&self.pool, actor).await.ok(),
         })
     }
 
@@ -58,11 +58,15 @@ impl Web {
             return Err(Error::SecondFactorNeeded);
         }
         let mut tx = organisation.write_alone(self).await?;
+        let before =
+            sqlx::query_scalar!("SELECT requires_second_factor FROM organisations WHERE id = $1", organisation.id.0)
+                .fetch_one(&mut *tx)
+                .await?;
         sqlx::query!("UPDATE organisations SET requires_second_factor = $2 WHERE id = $1", organisation.id.0, required)
             .execute(&mut *tx)
             .await?;
         let entry = Entry::of(Action::SecondFactorRequire);
-        tx.commit(entry.before(json!({ "required": !required })).after(json!({ "required": required }))).await
+        tx.commit(entry.before(json!({ "required": before })).after(json!({ "required": required }))).await
     }
 
     /// Gives the organisation another name. Its address stays: links lead there.
@@ -72,11 +76,15 @@ impl Web {
         name: &OrganisationName,
     ) -> Result<(), Error> {
         let mut tx = organisation.write_alone(self).await?;
+        // As it is now: somebody else may have given it another since it was looked up.
+        let before = sqlx::query_scalar!("SELECT name FROM organisations WHERE id = $1", organisation.id.0)
+            .fetch_one(&mut *tx)
+            .await?;
         sqlx::query!("UPDATE organisations SET name = $2 WHERE id = $1", organisation.id.0, name.as_str())
             .execute(&mut *tx)
             .await?;
         let entry = Entry::of(Action::OrganisationRename);
-        tx.commit(entry.before(json!({ "name": organisation.name })).after(json!({ "name": name }))).await
+        tx.commit(entry.before(json!({ "name": before })).after(json!({ "name": name }))).await
     }
 
     /// Makes another organisation, which who asks owns. Where strangers are let in only.

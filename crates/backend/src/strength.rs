@@ -33,8 +33,9 @@ pub(crate) fn of(password: &str, about: &[&str]) -> Strength {
         return refused(Problem::TooWeak(Weakness::Breached));
     }
     let judged: String = password.chars().take(JUDGED_CHARS).collect();
-    let words = about.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| word.len() > 2);
-    let words: Vec<&str> = words.take(JUDGED_WORDS).collect();
+    // As a whole, too: an address is three words with something between them, which would count as chosen at random.
+    let words = about.iter().copied().chain(about.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())));
+    let words: Vec<&str> = words.filter(|word| word.len() > 2).take(JUDGED_WORDS).collect();
     let estimate = zxcvbn(&judged, &words);
     let weak = estimate.score() < ENOUGH;
     let problem = weak.then(|| Problem::TooWeak(weakness(&judged, &estimate)));
@@ -78,6 +79,7 @@ mod tests {
             ("1Q2W3E4R5T6Y", Weakness::Breached),
             ("p4ssw0rd4444", Weakness::NearlyBreached),
             ("quillfeatherstone", Weakness::Personal),
+            ("Maya@Example.com", Weakness::Personal),
             ("mowing-mowing-", Weakness::Repeat),
             ("constitutional", Weakness::Word),
             ("23.11.1987", Weakness::Date),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Actor, Authorized, Error, Organisation, Web,
     activity::Entry,
-    authorize::{self, Write},
+    authorize::{self, Right, Write},
     inventory::cursor,
     live,
     permission::{Grant, ManageOwnership, ManageTeam, ViewOrganisation, ViewTeam},
@@ -118,7 +118,7 @@ impl Web {
         let mut tx = org.write_alone(self).await?;
         let clusters = checked_clusters(&mut tx, org.id, access).await?;
         let before = membership(&mut tx, org.id, member).await?;
-        ownership(org, &[before.role, access.role], lately)?;
+        ownership(tx.may(Permission::ManageOwnership), &[before.role, access.role], lately)?;
         if before.role == Role::Owner && access.role != Role::Owner {
             keep_an_owner(&mut tx, org.id, member).await?;
         }
@@ -139,7 +139,7 @@ impl Web {
     ) -> Result<(), Error> {
         let mut tx = org.write_alone(self).await?;
         let before = membership(&mut tx, org.id, member).await?;
-        ownership(org, &[before.role], lately)?;
+        ownership(tx.may(Permission::ManageOwnership), &[before.role], lately)?;
         end_membership(tx, org, member, &before, Action::MemberRemove).await
     }
 
@@ -242,6 +242,7 @@ async fn end_membership<P: Grant>(
 
 /// What somebody holds; whoever else would change it waits.
 async fn membership(tx: &mut PgConnection, org: OrgId, member: UserId) -> Result<Access, Error> {
+    Right::Member(org, member).take(tx).await?;
     let row = sqlx::query!(
         "SELECT role, clusters FROM memberships WHERE org_id = $1 AND user_id = $2 FOR UPDATE",
         org.0,
@@ -285,11 +286,11 @@ async fn keep_an_owner(tx: &mut PgConnection, org: OrgId, but: UserId) -> Result
 }
 
 /// Ownership is given and taken by Owners alone, who proved lately that it is them.
-pub(crate) fn ownership<P>(org: &Authorized<Organisation, P>, roles: &[Role], lately: bool) -> Result<(), Error> {
+pub(crate) fn ownership(is_owner: bool, roles: &[Role], lately: bool) -> Result<(), Error> {
     if !roles.contains(&Role::Owner) {
         return Ok(());
     }
-    if !org.may(Permission::ManageOwnership) {
+    if !is_owner {
         return Err(Error::Forbidden);
     }
     if lately { Ok(()) } else { Err(Error::ProofNeeded) }

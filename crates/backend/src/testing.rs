@@ -1,15 +1,25 @@
 //! A migrated database of its own for each test, on a real PostgreSQL: the one that `KUBEWISE_TEST_DATABASE_URL` names,
 //! whose user may create databases. It trusts whoever connects, so each part connects with its own login.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
+use kubewise_contract::{ClusterId, ClusterName, OrgId, OrgSlug, OrganisationName, Role, UserId};
 use secrecy::SecretString;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
+use time::{Duration, OffsetDateTime};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Ingest, Mailer, MasterKeys, PasswordPolicy, SignUpPolicy, Web, Worker, World,
+    Actor, Authorized, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy, SignUpPolicy, Web, Worker,
+    World,
     database::{MIGRATIONS, Part, Target, migrate},
+    permission::{AddClusters, Grant, ViewOrganisation},
 };
 
 /// Variable that names the PostgreSQL to test on.
@@ -131,4 +141,140 @@ pub fn outdated_hash(password: &str) -> String {
         .hash_password_with_salt(password.as_bytes(), b"sixteen of bytes")
         .expect("a hash");
     hash.to_string()
+}
+
+/// From where the people of an [`Installation`] ask.
+pub const PLACE: &str = "198.51.100.0/24";
+
+/// What an [`Installation`] puts into each table that has a cluster; what has a name is called after the cluster.
+const FILLED: [&str; 9] = [
+    "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
+       images, hash, manifest)
+     VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', 'ns-' || $3, 'web-' || $3, now(), true, 'healthy', '{}', '', '')",
+    "INSERT INTO cluster_kinds SELECT $1, $2, 'Pod', length($3)",
+    "INSERT INTO cluster_namespaces VALUES ($1, $2, 'ns-' || $3, 1, 1, 0, 1)",
+    "INSERT INTO cluster_images VALUES ($1, $2, 'nginx-' || $3, 'ns-' || $3, 1, 1)",
+    "INSERT INTO cluster_applications VALUES ($1, $2, 'app-' || $3, 'ns-' || $3, 'labels', '{}', 1, 0, '{}')",
+    "INSERT INTO ingest_state SELECT $1, $2, 1, length($3)",
+    "INSERT INTO ingest_batches SELECT $1, $2, 1, length($3), '{}', now()",
+    "INSERT INTO ingest_staging_state SELECT $1, $2, 1, 1, length($3)",
+    "INSERT INTO ingest_staging SELECT * FROM resources WHERE org_id = $1 AND cluster_id = $2 AND name = 'web-' || $3",
+];
+
+/// A database, a clock that stands still until it is put forward, and the part that serves people.
+pub struct Installation {
+    /// The database.
+    pub database: TestDatabase,
+    /// The clock, and real randomness.
+    pub world: World,
+    /// The part that serves people.
+    pub web: Web,
+    clock: Arc<AtomicI64>,
+}
+
+/// An organisation of an [`Installation`].
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Id.
+    pub org: OrgId,
+    /// Address.
+    pub slug: OrgSlug,
+    /// An Owner.
+    pub owner: Actor,
+}
+
+impl Installation {
+    /// With nobody in it.
+    pub async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let clock = Arc::new(AtomicI64::new(World::system().now().unix_timestamp()));
+        let read = Arc::clone(&clock);
+        let world = World::with_clock(move || {
+            OffsetDateTime::from_unix_timestamp(read.load(Ordering::SeqCst)).expect("a moment of this age")
+        });
+        let web = database.web(&world);
+        Self { database, world, web, clock }
+    }
+
+    /// Puts the clock forward.
+    pub fn pass(&self, time: Duration) {
+        self.clock.fetch_add(time.whole_seconds(), Ordering::SeqCst);
+    }
+
+    /// Another process that serves people, with connections of its own and the same master key.
+    pub fn another(&self, signup: SignUpPolicy) -> Web {
+        Web { pool: self.database.pool(Part::Web), signup, ..self.web.clone() }
+    }
+
+    /// Somebody with an account, without a password, whose address is proven.
+    pub async fn person(&self, email: &str) -> Actor {
+        let user = UserId(self.world.uuid());
+        let mut behind = connect(&self.database.base, &self.database.name).await;
+        sqlx::query(
+            "INSERT INTO users (id, name, email, email_canonical, email_verified_at, created_at)
+             VALUES ($1, initcap(split_part($2, '@', 1)), $2, lower($2), now(), now())",
+        )
+        .bind(user.0)
+        .bind(email)
+        .execute(&mut behind)
+        .await
+        .expect("an address that nobody has");
+        self.actor(user).await
+    }
+
+    /// Somebody as they are now.
+    pub async fn actor(&self, user: UserId) -> Actor {
+        let actor = self.web.actor(user).await.expect("the database answers").expect("an account that is there");
+        actor.at(PLACE.to_owned())
+    }
+
+    /// An organisation with an Owner who is made for it.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let owner = self.person(&format!("owner-of-{name}@example.com")).await;
+        let name = OrganisationName::parse(name).expect("a name");
+        let slug = self.web.create_organisation(&owner, &name).await.expect("an organisation is made");
+        let org = self.look::<ViewOrganisation>(&owner, &slug).await.expect("its Owner sees it").id;
+        Tenant { org, slug, owner }
+    }
+
+    /// Somebody who is made a member, from behind the walls.
+    pub async fn member(&self, tenant: &Tenant, name: &str, role: Role, clusters: Option<&[ClusterId]>) -> Actor {
+        let actor = self.person(&format!("{name}-of-{}@example.com", tenant.slug)).await;
+        self.join(tenant, &actor, role, clusters).await;
+        actor
+    }
+
+    /// Makes somebody a member, from behind the walls.
+    pub async fn join(&self, tenant: &Tenant, actor: &Actor, role: Role, clusters: Option<&[ClusterId]>) {
+        let clusters: Option<Vec<uuid::Uuid>> = clusters.map(|ids| ids.iter().map(|id| id.0).collect());
+        let mut behind = connect(&self.database.base, &self.database.name).await;
+        sqlx::query(
+            "INSERT INTO memberships (org_id, user_id, role, clusters, created_at) VALUES ($1, $2, $3, $4, now())",
+        )
+        .bind(tenant.org.0)
+        .bind(actor.user.0)
+        .bind(role.as_str())
+        .bind(clusters)
+        .execute(&mut behind)
+        .await
+        .expect("they are no member yet");
+    }
+
+    /// A cluster with something in each table.
+    pub async fn cluster(&self, tenant: &Tenant, name: &str) -> ClusterId {
+        let org = self.look::<AddClusters>(&tenant.owner, &tenant.slug).await.expect("an Owner adds clusters");
+        let called = ClusterName::parse(name).expect("a name");
+        let (cluster, _) = self.web.add_cluster(&org, &called).await.expect("a cluster is added");
+        let mut behind = connect(&self.database.base, &self.database.name).await;
+        for statement in FILLED {
+            let query = sqlx::query(statement).bind(tenant.org.0).bind(cluster.0).bind(name);
+            query.execute(&mut behind).await.expect("a statement that works");
+        }
+        cluster
+    }
+
+    /// Looks an organisation up.
+    pub async fn look<P: Grant>(&self, actor: &Actor, slug: &OrgSlug) -> Result<Authorized<Organisation, P>, Error> {
+        self.web.organisation(actor, slug).await
+    }
 }
