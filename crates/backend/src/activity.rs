@@ -4,7 +4,7 @@
 
 use hex::ToHex;
 use kubewise_contract::{
-    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, LogFault, OrgId, Page, Problem, Verdict,
+    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, LogFault, OrgId, Page, Problem, UserId, Verdict,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -236,7 +236,9 @@ impl Web {
             None => None,
             Some(id) => Some(id.parse::<Uuid>().map_err(|_| not_understood())?),
         };
-        let (from, to) = (day(query.from.as_ref())?, day(query.to.as_ref())?.map(|day| day + Duration::DAY));
+        let (from, to) = (day(query.from.as_ref())?, day(query.to.as_ref())?);
+        // After the last day that there is a name for comes nothing.
+        let to = to.and_then(|day| day.checked_add(Duration::DAY));
         let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT a.seq, a.at, a.place, a.action, a.cluster_id, a.before::text AS before, a.after::text AS after,
@@ -268,6 +270,7 @@ impl Web {
         let rows = rows.into_iter().map(|row| ActivityRow {
             seq: row.seq,
             at: timestamp(row.at),
+            person_id: row.person_id.map(UserId),
             // Who is gone keeps a number, by which their lines are told from others'.
             person: row.person.or_else(|| row.person_id.map(|id| format!("former account {}", short(id)))),
             token: row.token,
@@ -360,6 +363,10 @@ fn not_understood() -> Error {
 /// The beginning of a day, UTC.
 fn day(text: Option<&String>) -> Result<Option<OffsetDateTime>, Error> {
     let Some(text) = cursor::filter(text) else { return Ok(None) };
+    // A sign is understood too, and leads to years that PostgreSQL does not know.
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(not_understood());
+    }
     let day = Date::parse(&text, format_description!("[year]-[month]-[day]")).map_err(|_| not_understood())?;
     Ok(Some(day.midnight().assume_utc()))
 }

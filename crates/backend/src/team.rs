@@ -26,13 +26,9 @@ const CHOICES: i64 = 1_000;
 pub(crate) const WAITING: i64 = 200;
 
 impl Web {
-    /// Who is in the organisation; for who may invite also who was invited.
-    pub async fn team(
-        &self,
-        org: &Authorized<Organisation, ViewTeam>,
-        actor: &Actor,
-        query: &ListQuery,
-    ) -> Result<Team, Error> {
+    /// Who is in the organisation; for who may invite also who was invited. Who asks by a token is whose token it is.
+    pub async fn team(&self, org: &Authorized<Organisation, ViewTeam>, query: &ListQuery) -> Result<Team, Error> {
+        let viewer = org.holder().by.person();
         let (can_manage, is_owner) = (org.may(Permission::ManageTeam), org.may(Permission::ManageOwnership));
         let [name, id] = cursor::decode(query.after.as_ref())?;
         let mut tx = org.read(&self.pool).await?;
@@ -77,7 +73,7 @@ impl Web {
                     clusters: named(row.clusters, &clusters),
                     has_second_factor: can_manage.then_some(row.has_second_factor),
                     joined_at: timestamp(row.created_at),
-                    is_viewer: row.user_id == actor.user.0,
+                    is_viewer: viewer == Some(UserId(row.user_id)),
                     can_change: can_manage && (role != Role::Owner || is_owner),
                 },
             ));
