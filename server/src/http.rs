@@ -1,6 +1,7 @@
 //! HTTP: the router and what surrounds every request.
 
 mod assets;
+mod bearer;
 mod client_address;
 mod events;
 mod health;
@@ -13,6 +14,7 @@ mod origin;
 mod router;
 mod security;
 mod trace;
+mod v1;
 
 pub use health::healthcheck;
 pub use listen::{Listener, listen};

@@ -25,7 +25,7 @@ use tower_http::{
 };
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use super::{assets, client_address, events, health, ingest, install, oidc, one_task, origin, security, trace};
+use super::{assets, client_address, events, health, ingest, install, oidc, one_task, origin, security, trace, v1};
 
 /// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
 const PAGE: Duration = Duration::from_secs(20);
@@ -110,6 +110,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
+    let api = web.clone();
     let state = WebState {
         web,
         live: parts.live.clone(),
@@ -140,4 +141,6 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .layer(client_address::layer(parts.behind_proxy))
         .with_state(state)
         .merge(assets::routes(&parts.leptos))
+        // Outside of what surrounds the pages: no session, and no Origin, since no browser sends a token by itself.
+        .merge(v1::routes(api, parts.behind_proxy))
 }
