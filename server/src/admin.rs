@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use kubewise_backend::{SignUp, Web, World, admin, database::Part, set_administrator};
-use kubewise_contract::{ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName};
+use kubewise_backend::{NewToken, SignUp, Web, World, admin, database::Part, set_administrator};
+use kubewise_contract::{ClusterName, EmailAddress, OrgSlug, OrganisationName, Permission, PersonName, TokenName};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -41,6 +41,21 @@ pub enum AdminCommand {
         /// Add so many, named NAME-0001 and so on, and print a line for each.
         #[arg(long, value_name = "CLUSTERS", value_parser = clap::value_parser!(u16).range(1..=9999))]
         count: Option<u16>,
+    },
+    /// Make an API token of the organisation and print it.
+    CreateToken {
+        /// The organisation's address: what follows /o/.
+        #[arg(long)]
+        organisation: String,
+        /// What people call it.
+        #[arg(long)]
+        name: String,
+        /// What it may do, separated by commas: `view_inventory,view_activity`.
+        #[arg(long, value_delimiter = ',', required = true)]
+        permissions: Vec<String>,
+        /// In how many days it ends.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=365))]
+        days: i64,
     },
     /// Print what a cluster holds.
     ClusterStatus {
@@ -146,6 +161,15 @@ async fn answer(
             }
             return Ok(lines);
         }
+        AdminCommand::CreateToken { organisation, name, permissions, days } => {
+            let slug = parse_slug(&organisation)?;
+            let (_, user) = admin::find_organisation(&owner, &slug).await?;
+            let permissions = permissions.iter().map(|name| parse_permission(name)).collect::<Result<_>>()?;
+            let name = TokenName::parse(&name)?;
+            let wanted = NewToken { name, permissions, clusters: None, days, of_organisation: true };
+            let (id, token) = web.admin_create_token(user, &slug, &wanted).await?;
+            json!({ "id": id, "token": token.expose_secret() })
+        }
         AdminCommand::ClusterStatus { organisation, name } => {
             let slug = parse_slug(&organisation)?;
             let (_, user) = admin::find_organisation(&owner, &slug).await?;
@@ -184,6 +208,14 @@ async fn answer(
 
 fn parse_slug(text: &str) -> Result<OrgSlug> {
     text.parse().map_err(|_| anyhow::anyhow!("--organisation {text}: use what follows /o/ in its address"))
+}
+
+/// One that a token can be given.
+fn parse_permission(name: &str) -> Result<Permission> {
+    let names = || Permission::FOR_TOKENS.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(", ");
+    Permission::parse(name.trim())
+        .filter(|permission| Permission::FOR_TOKENS.contains(permission))
+        .with_context(|| format!("--permissions {name}: a token can be given {}", names()))
 }
 
 fn password() -> Result<SecretString> {

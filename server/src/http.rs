@@ -2,6 +2,7 @@
 
 mod activity_export;
 mod assets;
+mod bearer;
 mod client_address;
 mod docs;
 mod events;
@@ -16,6 +17,7 @@ mod origin;
 mod router;
 mod security;
 mod trace;
+mod v1;
 
 pub use health::healthcheck;
 pub use listen::{Listener, listen};

@@ -670,6 +670,8 @@ async fn what_changes_something_must_come_from_our_own_pages() {
 }
 
 /// The routes that are not the framework's are read from the source: a new one that may change something needs a case.
+/// Those of the public API are all made by one macro in one file, and have their cases in `api.rs`, whose list of routes
+/// comes from the same macro.
 #[tokio::test]
 async fn the_only_other_route_that_changes_something_is_that_of_agents() {
     fn sources(folder: &Path, found: &mut Vec<String>) {
@@ -679,25 +681,36 @@ async fn the_only_other_route_that_changes_something_is_that_of_agents() {
                 sources(&path, found);
             } else {
                 let text = std::fs::read_to_string(&path).unwrap();
-                found.extend(text.lines().filter(|line| makes_a_route(line)).map(|line| line.trim().to_owned()));
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                let lines = text.lines().filter(|line| makes_a_route(line));
+                found.extend(lines.map(|line| format!("{name}: {}", line.trim())));
             }
         }
     }
     fn makes_a_route(line: &str) -> bool {
-        ["post(", "put(", "patch(", "delete(", "any(", "on(", "post_service(", "any_service("].iter().any(|call| {
-            line.match_indices(call).any(|(at, _)| {
-                let before = line[..at].chars().next_back();
-                let is_method = matches!(*call, "any(" | "on(") && before == Some('.');
-                !is_method && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-            })
-        })
+        ["post(", "put(", "patch(", "delete(", "any(", "on(", "post_service(", "any_service(", "routes!("].iter().any(
+            |call| {
+                line.match_indices(call).any(|(at, _)| {
+                    let before = line[..at].chars().next_back();
+                    let is_method = matches!(*call, "any(" | "on(") && before == Some('.');
+                    !is_method && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                })
+            },
+        )
     }
     let mut found = Vec::new();
     sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
-    assert_eq!(found.len(), 2, "{found:#?}");
-    assert!(found.iter().any(|line| line.contains("post(ingest::sync)")), "{found:#?}");
+    let in_the_api = |line: &String| line.starts_with("routes.rs: .routes(") && line.contains("routes!(");
+    let of_the_api = found.iter().filter(|line| in_the_api(line)).count();
+    assert!(of_the_api >= 12, "{found:#?}");
+    found.retain(|line| !in_the_api(line));
+    found.sort();
+    assert_eq!(found.len(), 3, "{found:#?}");
     // Behind the same layer as pages; see `the_log_is_taken_out_by_who_may_read_it`.
-    assert!(found.iter().any(|line| line.contains("post(activity_export::export)")), "{found:#?}");
+    assert!(found[0].starts_with("router.rs: ") && found[0].contains("post(activity_export::export)"), "{found:#?}");
+    assert!(found[1].starts_with("router.rs: ") && found[0].contains("post(ingest::sync)"), "{found:#?}");
+    // What the API has no route for.
+    assert!(found[2].starts_with("routes.rs: ") && found[2].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
 
     // No browser keeps what an agent proves itself with, so no page of others can make one send it.
     let server = TestServer::start().await;

@@ -35,6 +35,13 @@ pub(crate) struct CreatedCluster {
     pub(crate) token: String,
 }
 
+/// The answer of `admin create-token`.
+#[derive(Deserialize)]
+pub(crate) struct CreatedToken {
+    /// What a script proves itself with.
+    pub(crate) token: String,
+}
+
 /// The answer of `admin cluster-status`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ClusterStatus {
@@ -71,6 +78,12 @@ impl Admin<'_> {
 
     pub(crate) fn cluster_status(&self, organisation: &str, name: &str) -> Result<ClusterStatus> {
         self.ask(&["cluster-status", "--organisation", organisation, "--name", name], None)
+    }
+
+    /// A token of the organisation for the public API, that may do all that a token can.
+    pub(crate) fn create_token(&self, organisation: &str, name: &str) -> Result<CreatedToken> {
+        const ALL: &str = "view_inventory,add_clusters,manage_clusters,view_team,view_activity";
+        self.ask(&["create-token", "--organisation", organisation, "--name", name, "--permissions", ALL], None)
     }
 
     fn ask<T: DeserializeOwned>(&self, args: &[&str], input: Option<&str>) -> Result<T> {

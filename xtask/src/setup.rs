@@ -1,8 +1,8 @@
 //! Setting up what is missing, each thing only when it is.
 
 mod cargo_tools;
-mod chart_python;
 mod npm;
+mod python;
 mod system;
 
 use std::time::Instant;
@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use crate::project::Project;
 use crate::{cmd, files, postgres};
 
-pub(crate) use chart_python::python as chart_python;
+pub(crate) use python::{API as API_PYTHON, CHART as CHART_PYTHON};
 
 /// One thing that a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(crate) enum Part {
     CargoDeny,
     CargoMachete,
     ChartPython,
+    ApiPython,
 }
 
 /// Whether a thing is there.
@@ -51,6 +52,7 @@ impl Part {
         Self::Packages,
         Self::End2EndPackages,
         Self::ChartPython,
+        Self::ApiPython,
         Self::CargoMachete,
         Self::WasmBindgen,
         Self::CargoDeny,
@@ -70,6 +72,7 @@ impl Part {
             Self::CargoDeny => "cargo-deny",
             Self::CargoMachete => "cargo-machete",
             Self::ChartPython => "Helm's SDK for Python",
+            Self::ApiPython => "schemathesis for Python",
         }
     }
 
@@ -88,7 +91,8 @@ impl Part {
             Self::End2EndPackages => npm::presence(&project.root.join("end2end")),
             Self::CargoDeny => Ok(cargo_tools::DENY.presence(project)),
             Self::CargoMachete => Ok(cargo_tools::MACHETE.presence(project)),
-            Self::ChartPython => chart_python::presence(project),
+            Self::ChartPython => CHART_PYTHON.presence(project),
+            Self::ApiPython => API_PYTHON.presence(project),
         }
     }
 
@@ -114,7 +118,8 @@ impl Part {
             Self::WasmBindgen => cargo_tools::wasm_bindgen(project)?.install(project),
             Self::CargoDeny => cargo_tools::DENY.install(project),
             Self::CargoMachete => cargo_tools::MACHETE.install(project),
-            Self::ChartPython => chart_python::install(project),
+            Self::ChartPython => CHART_PYTHON.install(project),
+            Self::ApiPython => API_PYTHON.install(project),
             Self::Node | Self::PostgreSql | Self::Chromium => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check there is, each with its closing lines, and a table at the end.
 
+mod api;
 mod steps;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ pub(crate) enum Step {
     Wasm,
     /// The demo, from nothing to an inventoried cluster
     Demo,
+    /// The public API against its own description
+    Api,
     /// Browser tests
     E2e,
 }
@@ -57,6 +60,7 @@ impl Step {
             Self::Unit | Self::Sqlx => &[Part::PostgreSql],
             Self::Chart => &[Part::ChartPython],
             Self::Build | Self::Wasm | Self::Demo => Part::DEMO,
+            Self::Api => &[Part::ApiPython, Part::PostgreSql],
             Self::E2e => &[Part::Chromium, Part::End2EndPackages],
         }
     }
@@ -102,7 +106,7 @@ pub(crate) fn run(project: &Project, args: &TestArgs) -> Result<ExitCode> {
     let mut database = None;
     for step in chosen {
         let depends_on = match step {
-            Step::Wasm | Step::Demo | Step::E2e => Some(Step::Build.name()),
+            Step::Wasm | Step::Demo | Step::Api | Step::E2e => Some(Step::Build.name()),
             _ => None,
         };
         let failed = outcomes
@@ -147,6 +151,7 @@ fn run_step(project: &Project, step: Step, tests: &[String], database: &mut Opti
         (Step::Build, _) => crate::release::build(project),
         (Step::Wasm, _) => steps::wasm(project),
         (Step::Demo, _) => steps::demo(project),
+        (Step::Api, _) => api::test(project),
         (Step::E2e, _) => steps::end_to_end(project),
     }
 }

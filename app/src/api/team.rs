@@ -14,7 +14,7 @@ pub(crate) async fn team(org: String, query: ListQuery) -> Result<At<Team>, UiEr
     answer(async {
         let (web, actor) = who().await?;
         let organisation = organisation_in::<ViewTeam>(&web, &actor, &org).await?;
-        let body = web.team(&organisation, &actor, &query).await?;
+        let body = web.team(&organisation, &query).await?;
         Ok(At { now: web.now(), body })
     })
     .await
@@ -30,7 +30,7 @@ pub(crate) async fn invitations(org: String) -> Result<At<Team>, UiError> {
         let (web, actor) = who().await?;
         organisation_in::<ManageTeam>(&web, &actor, &org).await?;
         let organisation = organisation_in::<ViewTeam>(&web, &actor, &org).await?;
-        let body = web.team(&organisation, &actor, &ListQuery::default()).await?;
+        let body = web.team(&organisation, &ListQuery::default()).await?;
         Ok(At { now: web.now(), body })
     })
     .await
@@ -45,7 +45,7 @@ pub(crate) async fn member(org: String, member: String) -> Result<Member, UiErro
     answer(async {
         let (web, actor) = who().await?;
         let organisation = organisation_in::<ManageTeam>(&web, &actor, &org).await?;
-        Ok(web.member(&organisation, &actor, parsed(&member)?).await?)
+        Ok(web.member(&organisation, parsed(&member)?).await?)
     })
     .await
 }

@@ -4,7 +4,7 @@
 
 use hex::ToHex;
 use kubewise_contract::{
-    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, LogFault, OrgId, Page, Problem, Verdict,
+    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, LogFault, OrgId, Page, Problem, UserId, Verdict,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -237,7 +237,8 @@ impl Web {
             Some(id) => Some(id.parse::<Uuid>().map_err(|_| not_understood())?),
         };
         let (from, to) = (day(query.from.as_ref())?, day(query.to.as_ref())?);
-        let to = to.map(|day| day.checked_add(Duration::DAY).ok_or_else(not_understood)).transpose()?;
+        // After the last day that there is a name for comes nothing.
+        let to = to.and_then(|day| day.checked_add(Duration::DAY));
         let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT a.seq, CASE WHEN a.at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z' THEN a.at ELSE 'epoch' END AS "at!",
@@ -270,6 +271,7 @@ impl Web {
         let rows = rows.into_iter().map(|row| ActivityRow {
             seq: row.seq,
             at: timestamp(row.at),
+            person_id: row.person_id.map(UserId),
             // Who is gone keeps a number, by which their lines are told from others'.
             person: row.person.or_else(|| row.person_id.map(|id| format!("former account {}", short(id)))),
             token: row.token.or_else(|| row.token_id.map(|id| format!("former token {}", short(id)))),
@@ -369,10 +371,10 @@ fn not_understood() -> Error {
 /// The beginning of a day, UTC.
 fn day(text: Option<&String>) -> Result<Option<OffsetDateTime>, Error> {
     let Some(text) = cursor::filter(text) else { return Ok(None) };
-    let day = Date::parse(&text, format_description!("[year]-[month]-[day]")).map_err(|_| not_understood())?;
-    // Before the year 0 is more than PostgreSQL can keep.
-    if day.year() < 0 {
+    // A sign is understood too, and leads to years that PostgreSQL does not know.
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(not_understood());
     }
+    let day = Date::parse(&text, format_description!("[year]-[month]-[day]")).map_err(|_| not_understood())?;
     Ok(Some(day.midnight().assume_utc()))
 }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, UserId};
+use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, TokenId, UserId};
 use secrecy::SecretString;
 use sqlx::PgPool;
 
 use crate::{
-    Error, SignUp, Web, World,
-    authorize::permission::{AddClusters, ManageClusters, ViewInventory},
+    Error, NewToken, SignUp, Web, World,
+    authorize::permission::{AddClusters, MakeTokens, ManageClusters, ViewInventory},
     database::{self, Scope},
     links,
 };
@@ -60,6 +60,18 @@ impl Web {
             }
             None => self.add_cluster(&org, name).await,
         }
+    }
+
+    /// Makes an API token of the organisation of an owner.
+    pub async fn admin_create_token(
+        &self,
+        owner: UserId,
+        slug: &OrgSlug,
+        wanted: &NewToken,
+    ) -> Result<(TokenId, SecretString), Error> {
+        let actor = self.actor(owner).await?.ok_or(Error::NotFound)?;
+        let org = self.organisation::<MakeTokens>(&actor, slug).await?;
+        self.make_api_token(&org, wanted).await
     }
 
     async fn admin_find_cluster(&self, org: OrgId, name: &ClusterName) -> Result<Option<ClusterId>, Error> {

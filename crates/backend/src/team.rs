@@ -26,17 +26,12 @@ const CHOICES: i64 = 1_000;
 pub(crate) const WAITING: i64 = 200;
 
 impl Web {
-    /// Who is in the organisation; for who may invite also who was invited.
-    pub async fn team(
-        &self,
-        org: &Authorized<Organisation, ViewTeam>,
-        actor: &Actor,
-        query: &ListQuery,
-    ) -> Result<Team, Error> {
+    /// Who is in the organisation; for who may invite also who was invited. Who asks by a token is whose token it is.
+    pub async fn team(&self, org: &Authorized<Organisation, ViewTeam>, query: &ListQuery) -> Result<Team, Error> {
         let (can_manage, is_owner) = (org.may(Permission::ManageTeam), org.may(Permission::ManageOwnership));
         let mut tx = org.read(&self.pool).await?;
         let clusters = choices(&mut tx, org).await?;
-        let members = members(&mut tx, org, actor, query, None, &clusters).await?;
+        let members = members(&mut tx, org, query, None, &clusters).await?;
         let counts = sqlx::query!(
             r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE role = 'owner') AS "owners!"
                FROM memberships WHERE org_id = $1"#,
@@ -59,15 +54,10 @@ impl Web {
     }
 
     /// One member, as who changes what they may do needs it: with the clusters to choose from.
-    pub async fn member(
-        &self,
-        org: &Authorized<Organisation, ManageTeam>,
-        actor: &Actor,
-        member: UserId,
-    ) -> Result<Member, Error> {
+    pub async fn member(&self, org: &Authorized<Organisation, ManageTeam>, member: UserId) -> Result<Member, Error> {
         let mut tx = org.read(&self.pool).await?;
         let clusters = choices(&mut tx, org).await?;
-        let found = members(&mut tx, org, actor, &ListQuery::default(), Some(member), &clusters).await?;
+        let found = members(&mut tx, org, &ListQuery::default(), Some(member), &clusters).await?;
         tx.commit().await?;
         let row = found.rows.into_iter().next().ok_or(Error::NotFound)?;
         Ok(Member { row, clusters, is_owner: org.may(Permission::ManageOwnership) })
@@ -175,11 +165,11 @@ impl Web {
 async fn members<P>(
     tx: &mut PgConnection,
     org: &Authorized<Organisation, P>,
-    actor: &Actor,
     query: &ListQuery,
     only: Option<UserId>,
     clusters: &[ClusterChoice],
 ) -> Result<Page<MemberRow>, Error> {
+    let viewer = org.holder().by.person();
     let (can_manage, is_owner) = (org.may(Permission::ManageTeam), org.may(Permission::ManageOwnership));
     let [name, id] = cursor::decode(query.after.as_ref())?;
     let rows = sqlx::query!(
@@ -214,7 +204,7 @@ async fn members<P>(
                 clusters: named(row.clusters, clusters),
                 has_second_factor: can_manage.then_some(row.has_second_factor),
                 joined_at: timestamp(row.created_at),
-                is_viewer: row.user_id == actor.user.0,
+                is_viewer: viewer == Some(UserId(row.user_id)),
                 can_change: can_manage && (role != Role::Owner || is_owner),
             },
         ));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Cursor, Timestamp};
+use crate::{ClusterId, Cursor, Timestamp, UserId};
 
 macro_rules! actions {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $sentence:literal;)*) => {
@@ -70,6 +70,8 @@ pub struct ActivityRow {
     pub seq: i64,
     /// When.
     pub at: Timestamp,
+    /// Who, by id: what a filter takes, and what tells two of the same name apart.
+    pub person_id: Option<UserId>,
     /// Who: a person's name; none for whoever runs the installation, and for a token of the organisation.
     pub person: Option<String>,
     /// The API token that it was done by, if it was one.

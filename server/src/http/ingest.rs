@@ -11,9 +11,10 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use kubewise_backend::{Ingest, ingest::Refused};
 use kubewise_protocol::{CONTENT_ENCODING, CONTENT_TYPE, DecodeError, ErrorAnswer, ErrorCode, SyncAnswer};
-use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use super::bearer::bearer;
 
 /// Largest body, compressed.
 const BODY_BYTES: u64 = 32 << 20;
@@ -102,12 +103,6 @@ async fn accept(state: &State, headers: &HeaderMap, body: Body) -> Result<SyncAn
     result.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorCode::Busy, "the batch took too long; send the same again, or smaller ones"))
     })
-}
-
-fn bearer(headers: &HeaderMap) -> Option<SecretString> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned().into())
 }
 
 fn unauthorized() -> Refusal {

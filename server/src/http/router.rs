@@ -27,7 +27,7 @@ use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
 use super::{
     activity_export, assets, client_address, docs, events, health, ingest, install, oidc, one_task, origin, security,
-    trace,
+    trace, v1,
 };
 
 /// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
@@ -119,6 +119,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
+    let api = web.clone();
     let state = WebState {
         web,
         live: parts.live.clone(),
@@ -152,4 +153,6 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .layer(client_address::layer(parts.behind_proxy))
         .with_state(state)
         .merge(assets::routes(&parts.leptos))
+        // Outside of what surrounds the pages: no session, and no Origin, since no browser sends a token by itself.
+        .merge(v1::routes(api, parts.behind_proxy))
 }

@@ -57,7 +57,7 @@ pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -
 }
 
 pub(super) fn chart(project: &Project) -> Result<()> {
-    let mut test = project.command(setup::chart_python(project));
+    let mut test = project.command(setup::CHART_PYTHON.program(project, "python"));
     close(project, "chart", test.arg("deploy/test_chart.py"), 60)
 }
 
@@ -96,7 +96,7 @@ pub(super) fn end_to_end(project: &Project) -> Result<()> {
 }
 
 /// Runs a step and prints how it closed: a few lines when it passed, up to `lines` when it failed.
-fn close(project: &Project, name: &str, command: &mut Command, lines: usize) -> Result<()> {
+pub(super) fn close(project: &Project, name: &str, command: &mut Command, lines: usize) -> Result<()> {
     const WHEN_PASSED: usize = 6;
     let finished: Finished = cmd::run(project, name, command)?;
     let count = if finished.status.success() { WHEN_PASSED } else { lines };

@@ -18,6 +18,18 @@ impl Web {
         cluster: &Authorized<Cluster, ViewInventory>,
         uid: ResourceUid,
     ) -> Result<ResourceDetail, Error> {
+        let (mut detail, manifest) = self.resource_and_manifest(cluster, uid).await?;
+        detail.yaml =
+            serde_saphyr::to_string(&manifest).map_err(|e| Error::Internal(format!("manifest as YAML: {e}")))?;
+        Ok(detail)
+    }
+
+    /// The same, with the manifest as an object instead of YAML.
+    pub async fn resource_and_manifest(
+        &self,
+        cluster: &Authorized<Cluster, ViewInventory>,
+        uid: ResourceUid,
+    ) -> Result<(ResourceDetail, serde_json::Value), Error> {
         let (org, id) = (cluster.org.0, cluster.id.0);
         let mut tx = cluster.read(&self.pool).await?;
         let row = sqlx::query!(
@@ -74,7 +86,7 @@ impl Web {
                 labels.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect::<Vec<_>>()
             })
             .unwrap_or_default();
-        Ok(ResourceDetail {
+        let detail = ResourceDetail {
             row: ResourceRow {
                 uid,
                 kind: row.kind,
@@ -94,9 +106,10 @@ impl Web {
             owners,
             owned,
             owned_count,
-            yaml: serde_saphyr::to_string(&manifest).map_err(|e| Error::Internal(format!("manifest as YAML: {e}")))?,
+            yaml: String::new(),
             updated_at: timestamp(row.updated_at),
-        })
+        };
+        Ok((detail, manifest))
     }
 }
 

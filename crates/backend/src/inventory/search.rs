@@ -17,7 +17,9 @@ impl Web {
         query: &ListQuery,
     ) -> Result<Page<SearchRow>, Error> {
         let Some(pattern) = cursor::pattern(query.q.as_deref()) else { return Ok(Page::empty()) };
-        let text = query.q.as_deref().unwrap_or_default().trim();
+        // PostgreSQL has no text with NUL in it.
+        let text = query.q.as_deref().unwrap_or_default().replace('\0', "");
+        let text = text.trim();
         // `%text%` without its first wildcard; names are compared as they are there, and nearly all are in lower case.
         let beginning = pattern[1..].to_lowercase();
         let contained = is_found_anywhere(text).then_some(pattern);
