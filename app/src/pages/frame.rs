@@ -158,6 +158,7 @@ fn AccountMenu(frame: FrameResource, class: &'static str) -> impl IntoView {
                                     {format!("{} of {}", here.role, here.name)}
                                 </div></div>
                                 <a class="entry" href="/account">{Icon::User.show()}"Your account"</a>
+                                <a class="entry" href="/docs" rel="external">{Icon::Book.show()}"Documentation"</a>
                                 <form method="post" action="/api/log_out">
                                     <button type="submit" class="entry">{Icon::LogOut.show()}"Sign out"</button>
                                 </form>

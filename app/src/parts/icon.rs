@@ -8,6 +8,7 @@ use leptos::prelude::*;
 pub(crate) enum Icon {
     Alert,
     ArrowRight,
+    Book,
     Boxes,
     Check,
     Close,
@@ -33,6 +34,7 @@ impl Icon {
         match self {
             Self::Alert => lu::LuTriangleAlert.data,
             Self::ArrowRight => lu::LuArrowRight.data,
+            Self::Book => lu::LuBookOpen.data,
             Self::Boxes => lu::LuBoxes.data,
             Self::Check => lu::LuCheck.data,
             Self::Close => lu::LuX.data,

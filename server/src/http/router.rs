@@ -1,6 +1,6 @@
 //! All routes, and the layers around them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -29,6 +29,7 @@ use super::{
     activity_export, assets, client_address, docs, events, health, ingest, install, oidc, one_task, origin, security,
     trace, v1,
 };
+use docs::Documentation;
 
 /// A page or server function that takes longer has failed: the slowest takes a hundredth of it.
 const PAGE: Duration = Duration::from_secs(20);
@@ -62,6 +63,7 @@ pub(super) struct WebState {
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) public_url: String,
     pub(super) https: bool,
+    pub(super) documentation: Arc<Documentation>,
     leptos: LeptosOptions,
 }
 
@@ -119,7 +121,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
-    let api = web.clone();
+    let (api, reference) = v1::routes(web.clone(), parts.behind_proxy);
     let state = WebState {
         web,
         live: parts.live.clone(),
@@ -127,6 +129,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         public_url: parts.public_url.clone(),
         https,
         leptos: parts.leptos.clone(),
+        documentation: Arc::new(Documentation::new(&reference)),
     };
     one_task::set_executor();
     let pages = Router::new()
@@ -145,7 +148,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
     pages
         .route("/docs", get(docs::index))
-        .route("/docs/{page}", get(docs::page))
+        .route("/docs/{page}", get(docs::page).layer(CompressionLayer::new().br(true).gzip(true)))
         .route("/o/{org}/events", get(events::events).layer(sessions.clone()))
         .route("/o/{org}/activity/export", post(activity_export::export).layer(sessions))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
@@ -154,5 +157,5 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .with_state(state)
         .merge(assets::routes(&parts.leptos))
         // Outside of what surrounds the pages: no session, and no Origin, since no browser sends a token by itself.
-        .merge(v1::routes(api, parts.behind_proxy))
+        .merge(api)
 }

@@ -10,6 +10,7 @@ mod manage_clusters;
 mod members;
 mod page;
 mod problem;
+mod reference;
 mod resources;
 mod routes;
 mod search;

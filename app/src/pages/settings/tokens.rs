@@ -34,7 +34,7 @@ pub(crate) fn Tokens() -> impl IntoView {
 
 fn page(org: &str, shown: Shown, now: Timestamp, revoke: Post, done: Memo<String>) -> AnyView {
     let trouble = revoke.trouble();
-    let make = view! { <a class="btn primary" href=org_href(org, "/settings/tokens/new")>{Icon::Plus.show()}"Make a token"</a> };
+    let make = view! { <a class="btn" href="/docs/api" rel="external">"The API"</a><a class="btn primary" href=org_href(org, "/settings/tokens/new")>{Icon::Plus.show()}"Make a token"</a> };
     let made = shown.made.map(|made| {
         view! {
             <div class="card pad made">

@@ -10,10 +10,10 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{activity, asks, clusters, description, manage_clusters, members, resources, search, surround};
+use super::{activity, asks, clusters, description, manage_clusters, members, reference, resources, search, surround};
 
-/// The routes, with what surrounds them.
-pub(in crate::http) fn routes(web: Web, behind_proxy: bool) -> Router {
+/// The routes, with what surrounds them; and what they are, as text for people.
+pub(in crate::http) fn routes(web: Web, behind_proxy: bool) -> (Router, String) {
     // With each route, what a token needs for it; tests hold it together with what the route asks for.
     let by_token = |needs: &[Permission], (schemas, mut paths, methods): UtoipaMethodRouter<Web>| {
         description::complete(&mut paths, needs);
@@ -33,6 +33,7 @@ pub(in crate::http) fn routes(web: Web, behind_proxy: bool) -> Router {
         .routes(by_token(&[ViewActivity], routes!(activity::list_activity)))
         .routes(routes!(get_openapi))
         .split_for_parts();
+    let text = serde_json::to_value(&openapi).map(|openapi| reference::reference(&openapi)).unwrap_or_default();
     let document = Document(openapi.to_json().unwrap_or_default().into());
     // What nothing is behind is answered as the rest of the API is, and not by the pages.
     let router = ["/v1", "/v1/", "/v1/{*rest}"]
@@ -40,7 +41,7 @@ pub(in crate::http) fn routes(web: Web, behind_proxy: bool) -> Router {
         .fold(router, |router, path| router.route(path, any(StatusCode::NOT_FOUND)))
         .layer(Extension(document))
         .with_state(web);
-    surround::surround(router, behind_proxy)
+    (surround::surround(router, behind_proxy), text)
 }
 
 /// The description, as it is sent.

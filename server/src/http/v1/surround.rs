@@ -75,7 +75,7 @@ mod tests {
             panic!("secret cause");
         }
         async fn hangs() {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
         let router = Router::new()
             .route("/panics", get(panics))
