@@ -547,6 +547,8 @@ async fn lists_are_walked_through_without_loss_or_doubles() {
          SELECT o.id, people.id, 'viewer', now() FROM people, organisations o WHERE o.slug = 'acme'"
     ))
     .await;
+    // And objects of the same UID, as a cluster has that was restored from a backup of another.
+    api.sql(&format!("UPDATE resources SET name = 'twin' WHERE uid = '{}'", uid(1))).await;
     let token = api.token(&everything("all")).await;
     let cluster = api.tenant.cluster;
     for (path, key, expected) in [
@@ -555,6 +557,7 @@ async fn lists_are_walked_through_without_loss_or_doubles() {
         (format!("/v1/clusters/{cluster}/resources"), "uid", MANY),
         (format!("/v1/clusters/{cluster}/resources?q=pod&kind=Pod"), "uid", MANY),
         ("/v1/search?q=pod-".to_owned(), "uid", MANY),
+        ("/v1/search?q=twin".to_owned(), "cluster", MANY),
         ("/v1/members".to_owned(), "id", MANY + 1),
         ("/v1/activity?action=cluster.add".to_owned(), "seq", MANY + 1),
     ] {

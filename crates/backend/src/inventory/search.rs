@@ -23,7 +23,7 @@ impl Web {
         // `%text%` without its first wildcard; names are compared as they are there, and nearly all are in lower case.
         let beginning = pattern[1..].to_lowercase();
         let contained = is_found_anywhere(text).then_some(pattern);
-        let [rank, name, uid] = cursor::decode(query.after.as_ref())?;
+        let [rank, name, uid, cluster] = cursor::decode(query.after.as_ref())?;
         let mut tx = org.read(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT found.rank AS "rank!", r.cluster_id, c.name AS cluster_name, r.uid, r.kind, r.namespace, r.name,
@@ -35,8 +35,8 @@ impl Web {
                  SELECT CASE WHEN lower(r.name) = lower($4) THEN 0 WHEN r.workload THEN 1 ELSE 2 END AS rank
                ) found
                WHERE c.deleted_at IS NULL AND ($11::uuid[] IS NULL OR r.cluster_id = ANY ($11))
-                 AND (found.rank, r.name, r.uid) > ($6::int, $7, $8)
-               ORDER BY found.rank, r.name, r.uid LIMIT $9"#,
+                 AND (found.rank, r.name, r.uid, r.cluster_id) > ($6::int, $7, $8, $12)
+               ORDER BY found.rank, r.name, r.uid, r.cluster_id LIMIT $9"#,
             org.id.0,
             beginning,
             CANDIDATES,
@@ -48,6 +48,7 @@ impl Web {
             cursor::ONE_MORE,
             contained,
             org.holder().scope.column(),
+            cursor::uid(&cluster),
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -68,7 +69,8 @@ impl Web {
             })
             .collect();
         let page = cursor::page(rows, |(rank, row)| {
-            vec![rank.to_string(), row.resource.name.clone(), row.resource.uid.to_string()]
+            // A cluster that was restored from a backup of another has objects of the same UID.
+            vec![rank.to_string(), row.resource.name.clone(), row.resource.uid.to_string(), row.cluster.to_string()]
         });
         Ok(Page { rows: page.rows.into_iter().map(|(_, row)| row).collect(), next: page.next })
     }
