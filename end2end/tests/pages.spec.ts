@@ -6,7 +6,9 @@ import { stack } from "../support/stack.ts";
 import { addCluster, expect, residentCluster, scripted, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 async function inspect(page: Page, path: string) {
-  await visit(page, path);
+  // The documentation has no script.
+  if (path.startsWith("/docs")) await page.goto(path);
+  else await visit(page, path);
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     const { violations } = await new AxeBuilder({ page }).analyze();
@@ -24,7 +26,7 @@ for (const [form, viewport] of [
 
     test("on the pages outside", async ({ page, provoked }) => {
       provoked.add(404);
-      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/nowhere"]) await inspect(page, path);
+      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/invite", "/docs", "/docs/roles", "/docs/api", "/nowhere"]) await inspect(page, path);
     });
 
     test("on the pages of an organisation", async ({ resident: page, provoked }) => {
@@ -43,7 +45,14 @@ for (const [form, viewport] of [
         "/account/security/codes",
         "/account/confirm",
         "/account/sessions",
+        "/account/organisations",
+        `${org}/team`,
+        `${org}/team/invitations`,
+        `${org}/team/invite`,
         `${org}/settings`,
+        `${org}/settings/tokens`,
+        `${org}/settings/tokens/new`,
+        `${org}/settings/activity`,
         `${org}/`,
         `${org}/clusters`,
         `${org}/clusters?q=none`,
@@ -107,7 +116,7 @@ test("nothing is wider than a phone", async ({ page }) => {
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
   const tabs = ["", "/applications", "/workloads", "/images", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/reset", `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
+  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/activity"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
     await visit(page, path);
     const viewport = page.locator("html");
     const wide = await viewport.evaluate((html) => html.scrollWidth - html.clientWidth).catch(() => 0);

@@ -337,9 +337,18 @@ async fn every_route_answers_each_kind_of_token_as_the_table_says() {
     let operations = operations(&api).await;
     assert!(operations.len() >= 12, "the routes are seen");
     let tokens = tokens(&api).await;
+    let callers: Vec<String> = tokens.keys().map(|caller| format!("{caller:?}")).collect();
+    let mut table = format!(
+        "# What each kind of token may ask\n\nWritten by `server/tests/api.rs` from what the server answered. `UPDATE_EXPECT=1` writes it anew.\n\n\
+         | route | needs | {} |\n{}|\n",
+        callers.join(" | "),
+        "|---".repeat(callers.len() + 2),
+    );
     let mut n = 0;
     for operation in &operations {
         let name = operation.name();
+        let needs: Vec<&str> = operation.needs.iter().map(|permission| permission.as_str()).collect();
+        table += &["| `", &name, "` | ", &needs.join(", ")].concat();
         for (caller, token) in &tokens {
             n += 1;
             let hidden = format!("hidden-{n}");
@@ -349,6 +358,7 @@ async fn every_route_answers_each_kind_of_token_as_the_table_says() {
             let response = api.ask(&operation.method, &path, token.as_deref(), body.as_ref()).await;
             let expected = refused(operation, *caller);
             assert_eq!(response.status().as_u16(), expected.unwrap_or(done), "{caller:?}: {name}");
+            table += &[" | ", response.status().as_str()].concat();
             assert!(!response.headers().contains_key("set-cookie"), "{name}");
             assert_eq!(response.headers()["cache-control"], "no-store", "{name}");
             let is_counted = !operation.is_open() && expected != Some(401);
@@ -362,7 +372,9 @@ async fn every_route_answers_each_kind_of_token_as_the_table_says() {
                 assert!(!text.contains("hidden-") && !text.contains(&cluster), "{caller:?}: {name}: {text}");
             }
         }
+        table += " |\n";
     }
+    expect_test::expect_file!["api.md"].assert_eq(&table);
 }
 
 #[tokio::test]

@@ -752,3 +752,36 @@ async fn live_events_are_for_members_alone() {
     let end = tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap();
     assert!(end.is_none(), "{end:?}");
 }
+
+#[tokio::test]
+async fn the_log_is_taken_out_by_who_may_read_it() {
+    let mut world = World::new(true).await;
+    let cluster = world.cluster().await;
+    for caller in Caller::ALL {
+        world.enrol(caller, &cluster).await;
+        // Also who is signed out is told nothing of whether the organisation exists: this is no page.
+        let expected = expected(Needs::May(Permission::ViewActivity), caller, false)
+            .map(|status| if status == 401 { 404 } else { status });
+        for format in ["csv", "json"] {
+            let (browser, _) = world.callers.get_mut(&format!("{caller:?}")).unwrap();
+            let url = browser.url.clone();
+            let path = format!("/o/{}/activity/export", world.tenant.slug);
+            let form = [("format", format), ("action", "cluster"), ("person", ""), ("from", ""), ("to", "")];
+            let response = browser.post_from(&path, &form, Some(&url), "*/*").await;
+            assert_eq!(response.status().as_u16(), expected.unwrap_or(200), "{caller:?} takes the log out");
+            let text = response.text().await.unwrap();
+            if expected.is_some() {
+                assert_eq!(text, "", "{caller:?}");
+                continue;
+            }
+            let limited = caller.role().is_some_and(|(_, limited)| limited);
+            assert_eq!(text.contains(HIDDEN), !limited, "{caller:?}: {text}");
+            if format == "json" {
+                let lines: Vec<Value> = serde_json::from_str(&text).unwrap();
+                assert!(lines.iter().all(|line| line["action"].as_str().unwrap().starts_with("cluster.")), "{text}");
+            } else {
+                assert!(text.starts_with("line,at,person,token,from,action,subject,cluster,before,after\n"), "{text}");
+            }
+        }
+    }
+}
