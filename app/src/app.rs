@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use crate::{
-    lazy::{Administration, Door, Manage, OneCluster, OwnAccount, WholeOrganisation},
+    lazy::{Administration, Door, Manage, OneCluster, OwnAccount, Team, WholeOrganisation},
     pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
@@ -58,10 +58,10 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings/tokens") view=WholeOrganisation::Tokens ssr=SsrMode::Async/>
                     <Route path=path!("/settings/tokens/new") view=WholeOrganisation::NewToken ssr=SsrMode::Async/>
                     <Route path=path!("/settings/activity") view=WholeOrganisation::Activity ssr=SsrMode::Async/>
-                    <Route path=path!("/team") view=WholeOrganisation::Members ssr=SsrMode::Async/>
-                    <Route path=path!("/team/invitations") view=WholeOrganisation::Invitations ssr=SsrMode::Async/>
-                    <Route path=path!("/team/invite") view=WholeOrganisation::Invite ssr=SsrMode::Async/>
-                    <Route path=path!("/team/members/:member") view=WholeOrganisation::Member ssr=SsrMode::Async/>
+                    <Route path=path!("/team") view=Team::Members ssr=SsrMode::Async/>
+                    <Route path=path!("/team/invitations") view=Team::Invitations ssr=SsrMode::Async/>
+                    <Route path=path!("/team/invite") view=Team::Invite ssr=SsrMode::Async/>
+                    <Route path=path!("/team/members/:member") view=Team::Member ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>

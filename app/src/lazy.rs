@@ -65,10 +65,13 @@ chunk! {
 }
 
 chunk! {
-    /// Who is in an organisation, and how it works.
-    organisation WholeOrganisation {
-        Members, Member, Invitations, Invite, OrganisationSettings, Tokens, NewToken, Activity,
-    }
+    /// Who is in an organisation.
+    team Team { Members, Member, Invitations, Invite }
+}
+
+chunk! {
+    /// How an organisation works.
+    settings WholeOrganisation { OrganisationSettings, Tokens, NewToken, Activity }
 }
 
 chunk! {

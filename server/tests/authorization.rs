@@ -708,7 +708,7 @@ async fn the_only_other_route_that_changes_something_is_that_of_agents() {
     assert_eq!(found.len(), 3, "{found:#?}");
     // Behind the same layer as pages; see `the_log_is_taken_out_by_who_may_read_it`.
     assert!(found[0].starts_with("router.rs: ") && found[0].contains("post(activity_export::export)"), "{found:#?}");
-    assert!(found[1].starts_with("router.rs: ") && found[0].contains("post(ingest::sync)"), "{found:#?}");
+    assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(ingest::sync)"), "{found:#?}");
     // What the API has no route for.
     assert!(found[2].starts_with("routes.rs: ") && found[2].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
 
