@@ -74,7 +74,8 @@ fn page(org: &str, query: ListQuery, team: Team, now: Timestamp, leave: Post, do
         {done_note(done, "transferred", "Ownership is handed over. You are an Admin now.")}
         {filters}
         {list}
-        <details class="either leave">
+        // Open where what was refused is said.
+        <details class="either leave" open=move || trouble.with(Option::is_some)>
             <summary>"Leave this organisation"</summary>
             <PostForm post=leave>
                 <div class="form">
