@@ -116,8 +116,9 @@ test("nothing is wider than a phone", async ({ page }) => {
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
   const tabs = ["", "/applications", "/workloads", "/images", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/activity"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
-    await visit(page, path);
+  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/docs/roles", "/docs/api", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/activity"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
+    if (path.startsWith("/docs")) await page.goto(path);
+    else await visit(page, path);
     const viewport = page.locator("html");
     const wide = await viewport.evaluate((html) => html.scrollWidth - html.clientWidth).catch(() => 0);
     expect(wide, path).toBeLessThanOrEqual(0);
