@@ -27,7 +27,9 @@ async function invite(page: Page, owner: Account, email: string, role: string, c
   }
   await page.getByRole("button", { name: "Send the invitation" }).click();
   await expect(page.getByText("The invitation is on its way.")).toBeVisible();
-  return linkIn(await mailTo(email, subject(owner)));
+  const link = linkIn(await mailTo(email, subject(owner)));
+  keep(stack().folder, new URL(link, stack().url).searchParams.get("token")!);
+  return link;
 }
 
 /** Accepts with a new account; ends in the organisation. */

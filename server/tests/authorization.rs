@@ -753,6 +753,42 @@ async fn live_events_are_for_members_alone() {
     assert!(end.is_none(), "{end:?}");
 }
 
+/// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
+const OTHERS: [(&str, &str); 9] = [
+    ("/healthz", "anybody: says that the process runs"),
+    ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
+    ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
+    ("oidc::START", "anybody: leads to the issuer; to link or confirm, who is signed in (server/tests/oidc.rs)"),
+    ("oidc::CALLBACK", "the browser that was led there, by the state in its session (server/tests/oidc.rs)"),
+    ("/docs", "anybody: the documentation"),
+    ("/docs/{page}", "anybody: the documentation"),
+    ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
+    ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
+];
+
+/// They are read from the source: one that is not in the list above fails.
+#[test]
+fn every_other_route_has_somebody_it_is_for() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http");
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            for (at, call) in text.match_indices(".route(") {
+                let rest = text[at + call.len()..].trim_start();
+                let end = rest.find([',', ')']).unwrap();
+                found.insert(rest[..end].trim_matches('"').to_owned());
+            }
+        }
+    }
+    let known: BTreeSet<String> = OTHERS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(found, known, "routes without a word, or words without a route");
+    for (path, reason) in OTHERS {
+        println!("{path}: {reason}");
+    }
+}
+
 #[tokio::test]
 async fn the_log_is_taken_out_by_who_may_read_it() {
     let mut world = World::new(true).await;

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use common::{Browser, Clock, PASSWORD, PostOffice, TestServer};
 use issuer::{CLIENT, Fault, Issuer, Person, SECRET, parameters, person};
-use kubewise_backend::{MasterKeys, Oidc, PasswordPolicy, SignUpPolicy, Web, database::Part};
+use kubewise_backend::{MasterKeys, Oidc, PasswordPolicy, SignUp, SignUpPolicy, Web, database::Part};
+use kubewise_contract::{EmailAddress, OrganisationName, PersonName};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
@@ -347,6 +348,40 @@ async fn where_strangers_are_not_let_in_the_issuer_lets_none_in() {
     let mut browser = world.server.browser();
     assert_eq!(world.go(&mut browser, "/login/google", &person("1", MAYA)).await, "/login?google=sign_up_closed");
     assert_eq!(world.users().await, 0);
+}
+
+#[tokio::test]
+async fn who_is_invited_to_an_organisation_comes_by_the_issuer_also_where_strangers_do_not() {
+    let mut world = World::with(SignUpPolicy::Invite).await;
+    let owner = SignUp {
+        name: PersonName::parse("Maya Duran").unwrap(),
+        email: EmailAddress::parse(MAYA).unwrap(),
+        password: PASSWORD.to_owned().into(),
+        organisation: OrganisationName::parse("Acme").unwrap(),
+        place: "this machine".to_owned(),
+    };
+    world.server.web.admin_create_user(owner).await.unwrap().unwrap();
+    let mut browser = world.server.browser();
+    browser.sign_in(MAYA, PASSWORD).await;
+    let form = [("org", "acme"), ("email", "Aiko@example.com"), ("role", "viewer")];
+    assert_eq!(browser.call("/api/invite", &form).await, 200);
+    let link = world.post.next_with("Aiko@example.com", "You are invited to Acme at Kubewise").await.token();
+    let way = format!("/login/google?next=%2Finvite%3Ftoken%3D{link}");
+
+    // Somebody else who has the link is as strange as before.
+    let mut stranger = world.server.browser();
+    world.go(&mut stranger, &way, &person("s-1", "mallory@example.com")).await;
+    assert!(!is_in(&stranger).await);
+
+    let mut theirs = world.server.browser();
+    let to = world.go(&mut theirs, &way, &person("a-1", "aiko@example.com")).await;
+    assert_eq!(to, format!("/invite?token={link}"));
+    assert!(is_in(&theirs).await);
+    assert_eq!(theirs.get("/o/acme/").await.status(), 404, "nobody has accepted yet");
+    assert_eq!(theirs.call("/api/accept_invitation", &[("token", &link)]).await, 200);
+    assert_eq!(theirs.get("/o/acme/").await.status(), 200);
+    assert_eq!(theirs.call("/api/accept_invitation", &[("token", &link)]).await, 410);
+    assert_eq!(world.users().await, 2);
 }
 
 #[tokio::test]

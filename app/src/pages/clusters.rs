@@ -1,9 +1,9 @@
 //! `/o/{org}/clusters`: somebody looks for one cluster among many. Shortest way: type a part of its name.
 
-use kubewise_contract::{ClusterSummary, ListQuery};
+use kubewise_contract::{ClusterSummary, ListQuery, Permission};
 use leptos::prelude::*;
 
-use super::cluster_table::cluster_table;
+use super::{cluster_table::cluster_table, frame::FrameResource};
 use crate::{
     api::{Listing, clusters},
     live::{Interest, Live},
@@ -17,11 +17,15 @@ pub(crate) fn Clusters() -> impl IntoView {
     let (org, query) = (use_org(), use_list_query());
     let version = expect_context::<Live>().version(Interest::Status, || None);
     let found = Resource::new(move || (org.get(), query.get(), version.get()), |(org, query, _)| clusters(org, query));
+    let frame = expect_context::<FrameResource>();
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok(listing) => page(&org.get_untracked(), query.get_untracked(), listing),
+                    Ok(listing) => {
+                        let may_add = frame.await.is_ok_and(|frame| frame.here.may(Permission::AddClusters));
+                        page(&org.get_untracked(), query.get_untracked(), listing, may_add)
+                    }
                     Err(error) => failure(&error),
                 }
             })}
@@ -29,12 +33,13 @@ pub(crate) fn Clusters() -> impl IntoView {
     }
 }
 
-fn page(org: &str, query: ListQuery, listing: Listing<ClusterSummary>) -> AnyView {
+fn page(org: &str, query: ListQuery, listing: Listing<ClusterSummary>, may_add: bool) -> AnyView {
     let base = org_href(org, "/clusters");
     let rows = listing.page.rows;
     let now = ticking(listing.now);
-    let add = view! { <a class="btn primary" href=org_href(org, "/clusters/new")>{Icon::Plus.show()}"Add cluster"</a> }
-        .into_any();
+    let add = may_add.then(|| {
+        view! { <a class="btn primary" href=org_href(org, "/clusters/new")>{Icon::Plus.show()}"Add cluster"</a> }
+    });
     let body = if rows.is_empty() {
         let sentence =
             if query.is_unfiltered() { "There is no cluster yet." } else { "No cluster has a name like that." };
@@ -49,7 +54,7 @@ fn page(org: &str, query: ListQuery, listing: Listing<ClusterSummary>) -> AnyVie
         .into_any()
     };
     view! {
-        <Head title="Clusters" sentence="Every cluster whose agent reports to this organisation.".into_any() actions=add/>
+        <Head title="Clusters" sentence="Every cluster whose agent reports to this organisation.".into_any() actions=add.into_any()/>
         <FilterBar base query offers=Offers { text: "clusters", ..Offers::default() }/>
         {body}
     }

@@ -21,7 +21,8 @@ use crate::{
     place::{encode, org_href, use_org},
 };
 
-type FrameResource = Resource<Result<Frame, UiError>>;
+/// Who looks, and the organisation in the address; in the context of all its pages.
+pub(crate) type FrameResource = Resource<Result<Frame, UiError>>;
 
 /// The frame; the page is its outlet.
 #[component]
@@ -30,6 +31,7 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
     let live = Live::new();
     provide_context(live);
     let frame = Resource::new(move || (org.get(), live.rights()), |(org, _)| frame(org));
+    provide_context(frame);
     keep_keyboard_and_menus();
 
     view! {

@@ -5,7 +5,7 @@ mod add_cluster;
 pub(crate) mod cluster;
 mod cluster_table;
 mod clusters;
-mod frame;
+pub(crate) mod frame;
 mod install;
 mod installation;
 mod invited;

@@ -8,11 +8,8 @@ mod tokens;
 use kubewise_contract::{OrganisationRef, Permission};
 use leptos::prelude::*;
 
-use crate::{
-    api::frame,
-    parts::Head,
-    place::{org_href, use_org},
-};
+use super::frame::FrameResource;
+use crate::{parts::Head, place::org_href};
 
 pub(crate) use activity::Activity;
 pub(crate) use new_token::NewToken;
@@ -38,8 +35,7 @@ fn SettingsHead(
     sentence: &'static str,
     #[prop(optional, into)] actions: Option<AnyView>,
 ) -> impl IntoView {
-    let org = use_org();
-    let found = Resource::new(move || org.get(), frame);
+    let found = expect_context::<FrameResource>();
     let tabs = view! {
         <Transition>
             {move || Suspend::new(async move {

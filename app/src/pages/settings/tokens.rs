@@ -90,8 +90,11 @@ fn row(org: &str, token: &TokenRow, now: Timestamp, ticking: Signal<Timestamp>, 
     } else {
         format!("of {of}, works for {}", now.age(token.expires_at)).into_any()
     };
-    let permissions: Vec<_> =
-        token.permissions.iter().map(|permission| view! { <code class="line name">{permission.as_str()}</code> }).collect();
+    let permissions: Vec<_> = token
+        .permissions
+        .iter()
+        .map(|permission| view! { <code class="line name">{permission.as_str()}</code> })
+        .collect();
     let sees = if token.is_limited {
         let names: Vec<_> = token.clusters.iter().map(|cluster| cluster.name.clone()).collect();
         view! { <code>{names.join(", ")}</code> }.into_any()
