@@ -205,7 +205,9 @@ impl PostOffice {
                 let raw = std::fs::read_to_string(&path).unwrap();
                 // A file is there before all of it is.
                 let whole = raw.trim_end().ends_with("--");
-                if whole && raw.contains(&format!("<{address}>")) && self.taken.insert(path) {
+                // With a name before it or without, as to somebody who has no account yet.
+                let is_to = [format!("<{address}>"), format!("To: {address}\r\n")].iter().any(|to| raw.contains(to));
+                if whole && is_to && self.taken.insert(path) {
                     return Letter(raw.replace("=\r\n", "").replace("=3D", "="));
                 }
             }
