@@ -88,6 +88,7 @@ fn rendered(text: &str) -> String {
     // A wide table is scrolled by itself, also with the keyboard.
     out.replace("<table>", "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Table\"><table>")
         .replace("</table>", "</table></div>")
+        .replace("<pre>", "<pre tabindex=\"0\">")
         // A column without a heading has none: an empty one would be read out.
         .replace("<th></th>", "<td></td>")
 }
