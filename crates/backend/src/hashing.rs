@@ -95,12 +95,16 @@ mod tests {
         let hashing = Hashing::start(1).unwrap();
         let done = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&done);
-        let busy = hashing.run(|_| thread::sleep(Duration::from_millis(200)));
+        // The only thread is busy until who waits for the second job has left.
+        let (free, busy_until) = std::sync::mpsc::channel::<()>();
+        let busy = hashing.run(move |_| busy_until.recv().unwrap());
         let left = hashing.run(move |_| counted.fetch_add(1, Ordering::SeqCst));
-        let left = tokio::time::timeout(Duration::from_millis(20), left);
-        let (busy, left) = tokio::join!(busy, left);
+        let leaving = async {
+            assert!(tokio::time::timeout(Duration::from_millis(20), left).await.is_err());
+            free.send(()).unwrap();
+        };
+        let (busy, ()) = tokio::join!(busy, leaving);
         busy.unwrap();
-        assert!(left.is_err());
         hashing.run(|_| ()).await.unwrap();
         assert_eq!(done.load(Ordering::SeqCst), 0);
     }
