@@ -28,8 +28,7 @@ pub(crate) async fn invitations(org: String) -> Result<At<Team>, UiError> {
     use crate::server::{answer, organisation_in, who};
     answer(async {
         let (web, actor) = who().await?;
-        organisation_in::<ManageTeam>(&web, &actor, &org).await?;
-        let organisation = organisation_in::<ViewTeam>(&web, &actor, &org).await?;
+        let organisation = organisation_in::<ManageTeam>(&web, &actor, &org).await?.also::<ViewTeam>()?;
         let body = web.team(&organisation, &ListQuery::default()).await?;
         Ok(At { now: web.now(), body })
     })

@@ -30,7 +30,7 @@ pub(crate) use icon::{Icon, Logo};
 pub(crate) use new_password::NewPassword;
 pub(crate) use pager::Pager;
 pub(crate) use passkey::{needs_script, passkey_button, under_way};
-pub(crate) use post::{Post, PostForm};
+pub(crate) use post::{Post, PostForm, row_button};
 pub(crate) use quantity::{cpu, memory};
 pub(crate) use skeleton::Skeleton;
 pub(crate) use status::{ClusterDot, health_tag};

@@ -94,3 +94,16 @@ pub(crate) fn PostForm(post: Post, children: Children) -> impl IntoView {
     view! { <form method="post" action=post.path on:submit=move |event| post.send(&event)>{children()}</form> }
         .into_any()
 }
+
+/// A form that is one button, in a row of a list. `label`: what it does to which row, for who does not see the row.
+pub(crate) fn row_button(post: Post, fields: &[(&'static str, String)], word: &'static str, label: String) -> AnyView {
+    let fields: Vec<_> =
+        fields.iter().map(|(name, value)| view! { <input type="hidden" name=*name value=value.clone()/> }).collect();
+    view! {
+        <PostForm post>
+            {fields}
+            <button type="submit" class="btn small" aria-label=label disabled=post.pending()>{word}</button>
+        </PostForm>
+    }
+    .into_any()
+}

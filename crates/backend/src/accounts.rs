@@ -5,7 +5,6 @@ use kubewise_contract::{
     Problem, Role, Strength, UserId, Viewer, Ways,
 };
 use secrecy::{ExposeSecret, SecretString};
-use uuid::Uuid;
 
 use crate::{
     Actor, Error, Visitor, Web,
@@ -79,6 +78,14 @@ pub(crate) enum Beginning<'a> {
     Later,
 }
 
+/// The same, once it is known where a link leads.
+#[derive(Clone, Copy)]
+enum Joins<'a> {
+    New(OrgId, &'a OrganisationName),
+    By(OrgId, InvitationId),
+    None,
+}
+
 /// What signing up made.
 pub struct SignedUp {
     /// The person.
@@ -117,8 +124,7 @@ impl Web {
         let invited = self.invitation(&request.link, None).await?;
         let email = EmailAddress::parse(&invited.email)?;
         let about = [request.name.as_str(), email.as_str(), &invited.organisation, "kubewise"];
-        self.passwords.check(&request.password, &about).await?;
-        let hash = self.passwords.hash(&self.world, &request.password).await?;
+        let hash = self.passwords.accept(&self.world, &request.password, &about).await?;
         self.make_account(Newcomer {
             name: &request.name,
             email: &email,
@@ -143,8 +149,7 @@ impl Web {
         invitation: Option<&SecretString>,
     ) -> Result<SignedUp, Error> {
         let about = [request.name.as_str(), request.email.as_str(), request.organisation.as_str(), "kubewise"];
-        self.passwords.check(&request.password, &about).await?;
-        let hash = self.passwords.hash(&self.world, &request.password).await?;
+        let hash = self.passwords.accept(&self.world, &request.password, &about).await?;
         let newcomer = Newcomer {
             name: &request.name,
             email: &request.email,
@@ -160,11 +165,19 @@ impl Web {
     pub(crate) async fn make_account(&self, request: Newcomer<'_>) -> Result<SignedUp, Error> {
         let now = self.world.now();
         let user = UserId(self.world.uuid());
-        let (org, invitation) = match request.beginning {
-            Beginning::Own(_) | Beginning::Later => (OrgId(self.world.uuid()), InvitationId(Uuid::nil())),
-            Beginning::Invited(link) => self.find_invitation(link).await?,
+        let joins = match request.beginning {
+            Beginning::Own(organisation) => Joins::New(OrgId(self.world.uuid()), organisation),
+            Beginning::Invited(link) => {
+                let (org, invitation) = self.find_invitation(link).await?;
+                Joins::By(org, invitation)
+            }
+            Beginning::Later => Joins::None,
         };
-        let mut tx = database::begin(&self.pool, Some((org, &Scope::All)), Some(user)).await?;
+        let tenant = match joins {
+            Joins::New(org, _) | Joins::By(org, _) => Some((org, &Scope::All)),
+            Joins::None => None,
+        };
+        let mut tx = database::begin(&self.pool, tenant, Some(user)).await?;
         if let Some(invitation) = request.invitation {
             let invited = sqlx::query_scalar!(
                 "DELETE FROM sign_up_invitations WHERE hash = $1 AND expires_at > $2 RETURNING email_canonical",
@@ -197,17 +210,15 @@ impl Web {
         if inserted == 0 {
             return Err(FieldError { field: Field::Email, problem: Problem::Taken }.into());
         }
-        let slug = match request.beginning {
-            Beginning::Own(organisation) => {
-                Some(self.insert_organisation(&mut tx, org, organisation, user, request.place).await?)
-            }
-            Beginning::Invited(_) => Some(self.accept(&mut tx, org, invitation, user, request.place).await?),
-            Beginning::Later => None,
+        let slug = match joins {
+            Joins::New(org, name) => Some(self.insert_organisation(&mut tx, org, name, user, request.place).await?),
+            Joins::By(org, invitation) => Some(self.accept(&mut tx, org, invitation, user, request.place).await?),
+            Joins::None => None,
         };
         match request.identity {
             Some(proven) => oidc::insert(&mut tx, &self.world, user, proven).await?,
             // The link of the invitation was the proof.
-            None if matches!(request.beginning, Beginning::Invited(_)) => {}
+            None if matches!(joins, Joins::By(..)) => {}
             None => mail::enqueue(&mut tx, &Mail::VerifyAddress { user }).await?,
         }
         tx.commit().await?;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, TokenId, UserId};
 use secrecy::SecretString;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::{
     Error, NewToken, SignUp, Web, World,
     authorize::permission::{AddClusters, MakeTokens, ManageClusters, ViewInventory},
     database::{self, Scope},
+    jobs::{BEGUN_AGAIN, DEAD},
     links,
 };
 
@@ -151,10 +152,9 @@ pub struct DeadJob {
 /// statements are not checked when they are compiled.
 pub async fn dead_jobs(owner: &PgPool) -> Result<Vec<DeadJob>, Error> {
     use sqlx::Row;
-    let rows = sqlx::query(
-        "SELECT id, job_type, job, attempts, last_result FROM apalis.jobs
-         WHERE status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts) ORDER BY run_at, id LIMIT 1000",
-    )
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT id, job_type, job, attempts, last_result FROM apalis.jobs WHERE {DEAD} ORDER BY run_at, id LIMIT 1000",
+    )))
     .fetch_all(owner)
     .await?;
     let jobs = rows.into_iter().map(|row| {
@@ -173,10 +173,9 @@ pub async fn dead_jobs(owner: &PgPool) -> Result<Vec<DeadJob>, Error> {
 
 /// Has jobs that failed for good tried again: this one, or all. Answers how many. `owner` logs in as `kubewise_owner`.
 pub async fn retry_dead_jobs(owner: &PgPool, id: Option<&str>) -> Result<u64, Error> {
-    let done = sqlx::query(
-        "UPDATE apalis.jobs SET status = 'Pending', attempts = 0, run_at = now(), lock_by = NULL, lock_at = NULL, done_at = NULL
-         WHERE (status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts)) AND ($1::text IS NULL OR id = $1)",
-    )
+    let done = sqlx::query(AssertSqlSafe(format!(
+        "UPDATE apalis.jobs SET {BEGUN_AGAIN} WHERE {DEAD} AND ($1::text IS NULL OR id = $1)",
+    )))
     .bind(id)
     .execute(owner)
     .await?;

@@ -6,11 +6,12 @@ use kubewise_contract::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use crate::{
     Authorized, Error, Organisation, Web,
     activity::Entry,
+    attempts,
     authorize::{self, Author, Bearer, Holder, Right},
     database::{self, Scope},
     permission::MakeTokens,
@@ -44,9 +45,7 @@ pub struct NewToken {
 /// How often a token may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests in a minute.
-    pub limit: i32,
-    /// Of which so many are left.
+    /// Requests that are left, of [`REQUESTS_PER_MINUTE`].
     pub left: i32,
     /// Until in so many seconds the next minute begins.
     pub seconds: u32,
@@ -247,11 +246,11 @@ impl Web {
         .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
-        let seconds = seconds_until(now, row.began_at + Duration::minutes(1));
+        let seconds = attempts::seconds(now, row.began_at + Duration::minutes(1));
         if row.requests > REQUESTS_PER_MINUTE {
             return Err(Error::TooMany { seconds });
         }
-        Ok(Rate { limit: REQUESTS_PER_MINUTE, left: REQUESTS_PER_MINUTE - row.requests, seconds })
+        Ok(Rate { left: REQUESTS_PER_MINUTE - row.requests, seconds })
     }
 
     /// The organisation that a token is of.
@@ -261,8 +260,4 @@ impl Web {
     ) -> Result<Authorized<Organisation, P>, Error> {
         Authorized::of_bearer(bearer)
     }
-}
-
-fn seconds_until(now: OffsetDateTime, then: OffsetDateTime) -> u32 {
-    u32::try_from((then - now).whole_seconds().max(0) + 1).unwrap_or(1)
 }

@@ -171,7 +171,7 @@ pub(crate) async fn succeeded(pool: &PgPool, world: &World, counters: &[Counter]
     Ok(())
 }
 
-fn seconds(now: OffsetDateTime, until: OffsetDateTime) -> u32 {
+pub(crate) fn seconds(now: OffsetDateTime, until: OffsetDateTime) -> u32 {
     u32::try_from((until - now).whole_seconds() + 1).unwrap_or(1)
 }
 

@@ -142,6 +142,18 @@ impl Author {
 }
 
 impl Holder {
+    /// Somebody who has just become a member.
+    pub(crate) fn member(user: UserId, place: &str, org: OrgId, access: &Access) -> Self {
+        let clusters = access.clusters.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());
+        Self {
+            by: Author::Person(user),
+            place: place.to_owned(),
+            org,
+            permissions: Permissions::of(access.role, clusters.is_some()),
+            scope: Scope::from_column(clusters),
+        }
+    }
+
     /// A transaction that reads what the holder sees.
     pub(crate) async fn read(&self, pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
         database::tenant_tx(pool, self.org, &self.scope).await
@@ -423,6 +435,14 @@ impl<P: permission::Grant> Authorized<Organisation, P> {
 }
 
 impl<T, P: permission::Grant> Authorized<T, P> {
+    /// The same subject, for somebody who holds `Q` on it besides.
+    pub fn also<Q: permission::Grant>(&self) -> Result<Authorized<T, Q>, Error>
+    where
+        T: Clone,
+    {
+        Authorized::check(self.subject.clone(), self.holder.clone())
+    }
+
     fn check(subject: T, holder: Holder) -> Result<Self, Error> {
         if !holder.permissions.contain(P::PERMISSION) {
             return Err(Error::Forbidden);

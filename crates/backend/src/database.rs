@@ -5,13 +5,16 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use kubewise_contract::{ClusterId, OrgId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{
+    Error,
+    jobs::{BEGUN_AGAIN, DEAD},
+};
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
@@ -136,7 +139,7 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
         Error::Internal(format!("migration: {e} (kubewise_owner should own the database, or be granted CREATE on it)"))
     })?;
     apalis_postgres::PostgresStorage::<()>::setup(&pool).await?;
-    pool.execute(
+    pool.execute(AssertSqlSafe(format!(
         "GRANT USAGE ON SCHEMA apalis TO kubewise_web, kubewise_worker;
          GRANT INSERT ON apalis.jobs TO kubewise_web;
          -- How a job is doing; not what it is about.
@@ -144,9 +147,7 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
          CREATE OR REPLACE FUNCTION retry_dead_job(one text) RETURNS boolean
            LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
          BEGIN
-           UPDATE apalis.jobs SET status = 'Pending', attempts = 0, run_at = now(), lock_by = NULL, lock_at = NULL, done_at = NULL
-           WHERE asking_administrator() AND id = one
-             AND (status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts));
+           UPDATE apalis.jobs SET {BEGUN_AGAIN} WHERE asking_administrator() AND id = one AND {DEAD};
            RETURN FOUND;
          END
          $$;
@@ -154,7 +155,7 @@ pub async fn migrate(admin: &Target, owner: &Target) -> Result<(), Error> {
          GRANT EXECUTE ON FUNCTION retry_dead_job(text) TO kubewise_web;
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA apalis TO kubewise_worker;
          GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apalis TO kubewise_worker",
-    )
+    )))
     .await?;
     pool.close().await;
     Ok(())

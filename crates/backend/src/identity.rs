@@ -149,8 +149,7 @@ impl Web {
         // Hashing takes long: nothing is held meanwhile.
         tx.commit().await?;
         // A link is not used up by a password that is refused.
-        self.passwords.check(password, &[&person.name, &person.email, "kubewise"]).await?;
-        let hash = self.passwords.hash(&self.world, password).await?;
+        let hash = self.passwords.accept(&self.world, password, &[&person.name, &person.email, "kubewise"]).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         if !links::use_up(&mut tx, token, link.user, Purpose::ResetPassword).await? {
             return Err(Error::LinkEnded);
@@ -182,8 +181,7 @@ impl Web {
         password: &SecretString,
     ) -> Result<(), Error> {
         self.prove(actor, before).await?;
-        self.passwords.check(password, &[&actor.name, &actor.email, "kubewise"]).await?;
-        let hash = self.passwords.hash(&self.world, password).await?;
+        let hash = self.passwords.accept(&self.world, password, &[&actor.name, &actor.email, "kubewise"]).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", actor.user.0, hash).execute(&mut *tx).await?;
         session::end_others(&mut *tx, actor.user, current).await?;
@@ -195,8 +193,7 @@ impl Web {
     /// Gives who asks a first password; they are signed out everywhere but in the session `current`. Who has one is
     /// [`Error::NotFound`]: it is changed by who knows it.
     pub async fn set_password(&self, actor: &Actor, current: Option<Id>, password: &SecretString) -> Result<(), Error> {
-        self.passwords.check(password, &[&actor.name, &actor.email, "kubewise"]).await?;
-        let hash = self.passwords.hash(&self.world, password).await?;
+        let hash = self.passwords.accept(&self.world, password, &[&actor.name, &actor.email, "kubewise"]).await?;
         let mut tx = database::begin(&self.pool, None, None).await?;
         let set = sqlx::query!(
             "UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash IS NULL",

@@ -4,11 +4,11 @@
 use kubewise_contract::{
     DeadJobRow, InstallationAccount, InstallationOrganisation, JobHealth, ListQuery, Page, QueueHealth, UserId,
 };
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Row, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Actor, Error, Web, database, inventory::cursor, world::timestamp};
+use crate::{Actor, Error, Web, database, inventory::cursor, jobs::DEAD, world::timestamp};
 
 /// Dead jobs that are listed.
 const LISTED: i64 = 100;
@@ -134,18 +134,17 @@ impl Web {
     /// a job the login may read how it is doing, and not what it is about.
     pub async fn job_health(&self, installation: &Installation) -> Result<JobHealth, Error> {
         let mut tx = self.installation_tx(installation).await?;
-        let dead = "status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts)";
-        let queues = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let queues = sqlx::query(AssertSqlSafe(format!(
             "SELECT job_type, count(*) FILTER (WHERE status IN ('Pending', 'Queued') OR (status = 'Failed' AND attempts < max_attempts)) AS waiting,
                     count(*) FILTER (WHERE status = 'Running') AS running, count(*) FILTER (WHERE status = 'Done') AS done,
-                    count(*) FILTER (WHERE {dead}) AS dead,
+                    count(*) FILTER (WHERE {DEAD}) AS dead,
                     min(run_at) FILTER (WHERE status IN ('Pending', 'Queued')) AS oldest
              FROM apalis.jobs GROUP BY job_type ORDER BY job_type"
         )))
         .fetch_all(&mut *tx)
         .await?;
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT id, job_type, attempts, last_result FROM apalis.jobs WHERE {dead} ORDER BY run_at, id LIMIT {LISTED}"
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT id, job_type, attempts, last_result FROM apalis.jobs WHERE {DEAD} ORDER BY run_at, id LIMIT {LISTED}"
         )))
         .fetch_all(&mut *tx)
         .await?;

@@ -15,7 +15,7 @@ use crate::{
     Actor, Authorized, Error, Organisation, Web,
     activity::Entry,
     attempts::{self, Counter},
-    authorize::{self, Author, Holder},
+    authorize::{self, Holder},
     database::{self, Scope},
     links, live,
     mail::{self, Mail},
@@ -357,9 +357,9 @@ impl Web {
     pub async fn joinable(&self, actor: &Actor) -> Result<Vec<Joinable>, Error> {
         let mut tx = database::user_tx(&self.pool, actor.user).await?;
         let rows = sqlx::query!(
-            r#"SELECT o.slug, o.name, o.join_role AS "role!" FROM organisations o JOIN users u ON u.id = $1
-               WHERE u.email_verified_at IS NOT NULL AND o.join_domain = substring(u.email_canonical FROM '@([^@]+)$')
-                 AND NOT EXISTS (SELECT FROM memberships m WHERE m.org_id = o.id AND m.user_id = u.id)
+            r#"SELECT o.slug, o.name, o.join_role AS "role!" FROM organisations o
+               WHERE o.join_domain = (SELECT asking_domain())
+                 AND NOT EXISTS (SELECT FROM memberships m WHERE m.org_id = o.id AND m.user_id = $1)
                ORDER BY o.name, o.slug LIMIT 50"#,
             actor.user.0,
         )
@@ -378,11 +378,8 @@ impl Web {
     pub async fn join_by_domain(&self, actor: &Actor, slug: &OrgSlug) -> Result<(), Error> {
         let mut tx = database::user_tx(&self.pool, actor.user).await?;
         let org = sqlx::query_scalar!(
-            "SELECT o.id FROM organisations o JOIN users u ON u.id = $2
-             WHERE o.slug = $1 AND u.email_verified_at IS NOT NULL
-               AND o.join_domain = substring(u.email_canonical FROM '@([^@]+)$')",
+            "SELECT id FROM organisations WHERE slug = $1 AND join_domain = (SELECT asking_domain())",
             slug.as_str(),
-            actor.user.0,
         )
         .fetch_optional(&mut *tx)
         .await?
@@ -437,18 +434,4 @@ pub(crate) async fn join_rule(tx: &mut PgConnection, org: OrgId) -> Result<Optio
         .await?;
     let Some((domain, role)) = row.and_then(|row| row.join_domain.zip(row.join_role)) else { return Ok(None) };
     Ok(Some(JoinRule { domain, role: authorize::parse_role(&role)? }))
-}
-
-impl Holder {
-    /// Somebody who has just become a member.
-    pub(crate) fn member(user: UserId, place: &str, org: OrgId, access: &Access) -> Self {
-        let clusters = access.clusters.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());
-        Self {
-            by: Author::Person(user),
-            place: place.to_owned(),
-            org,
-            permissions: kubewise_contract::Permissions::of(access.role, clusters.is_some()),
-            scope: Scope::from_column(clusters),
-        }
-    }
 }

@@ -54,6 +54,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What was done is remembered for so long: jobs name people.
 const DONE_FOR: Duration = Duration::from_hours(1);
 
+/// Jobs that failed as often as they are tried, in SQL. The queue's tables are its own: what is asked of them is not
+/// checked when it is compiled.
+pub(crate) const DEAD: &str = "(status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts))";
+/// Has a job begin again, in SQL.
+pub(crate) const BEGUN_AGAIN: &str =
+    "status = 'Pending', attempts = 0, run_at = now(), lock_by = NULL, lock_at = NULL, done_at = NULL";
+
 /// Enqueues, as part of the caller's transaction.
 pub(crate) async fn enqueue<J: Queue>(tx: &mut PgConnection, job: &J) -> Result<(), Error> {
     let args = serde_json::to_vec(job).map_err(|e| Error::Internal(e.to_string()))?;

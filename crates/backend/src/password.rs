@@ -43,9 +43,14 @@ impl PasswordPolicy {
         })
     }
 
-    /// Refuses what is too short or easy to guess. `about` is what an attacker would try first: name, address,
-    /// organisation.
-    pub(crate) async fn check(&self, password: &SecretString, about: &[&str]) -> Result<(), Error> {
+    /// The hash to store of a password that somebody chose. Refuses what is too short or easy to guess; `about` is what
+    /// an attacker would try first: name, address, organisation.
+    pub(crate) async fn accept(&self, world: &World, password: &SecretString, about: &[&str]) -> Result<String, Error> {
+        self.check(password, about).await?;
+        self.hash(world, password).await
+    }
+
+    async fn check(&self, password: &SecretString, about: &[&str]) -> Result<(), Error> {
         let permit = Arc::clone(&self.judging).acquire_owned().await.map_err(broken)?;
         match judge(permit, password, about).await?.problem {
             None => Ok(()),

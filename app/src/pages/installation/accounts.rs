@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::{
     api::{At, DisableAccount, installation_accounts},
     parts::{
-        Age, FilterBar, FormError, Offers, Pager, Post, PostForm, Skeleton, done_note, failure, number, ticking,
+        Age, FilterBar, FormError, Offers, Pager, Post, Skeleton, done_note, failure, number, row_button, ticking,
         use_done,
     },
     place::use_list_query,
@@ -78,13 +78,11 @@ fn row(account: InstallationAccount, now: Signal<Timestamp>, action: Post) -> An
         ("Disable", format!("Disable {}", account.email))
     };
     let button = (!account.is_viewer).then(|| {
-        view! {
-            <PostForm post=action>
-                <input type="hidden" name="account" value=account.id.to_string()/>
-                {(!disabled).then(|| view! { <input type="hidden" name="disabled" value="1"/> })}
-                <button type="submit" class="btn small" aria-label=label disabled=action.pending()>{word}</button>
-            </PostForm>
+        let mut fields = vec![("account", account.id.to_string())];
+        if !disabled {
+            fields.push(("disabled", "1".to_owned()));
         }
+        row_button(action, &fields, word, label)
     });
     let made = account.created_at;
     view! {

@@ -135,17 +135,17 @@ fn filters(org: &str, query: &ActivityQuery) -> AnyView {
     .into_any()
 }
 
+/// The filters that are set.
+fn set(query: &ActivityQuery) -> impl Iterator<Item = (&'static str, &str)> {
+    [("action", &query.action), ("person", &query.person), ("from", &query.from), ("to", &query.to)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+}
+
 /// The query of the address, in another place of the list.
 fn address(org: &str, query: &ActivityQuery, after: Option<&str>) -> String {
-    let pairs = [
-        ("action", query.action.as_deref()),
-        ("person", query.person.as_deref()),
-        ("from", query.from.as_deref()),
-        ("to", query.to.as_deref()),
-        ("after", after),
-    ];
-    let pairs: Vec<_> =
-        pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?)))).collect();
+    let pairs = set(query).chain(after.map(|after| ("after", after)));
+    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={}", encode(value))).collect();
     format!("{}?{}", org_href(org, "/settings/activity"), pairs.join("&"))
 }
 
@@ -169,13 +169,7 @@ fn pager(org: &str, query: &ActivityQuery, page: &Page<ActivityRow>) -> AnyView 
 fn out(org: &str, query: &ActivityQuery) -> AnyView {
     let action = org_href(org, "/activity/export");
     let hidden: Vec<_> =
-        [("action", &query.action), ("person", &query.person), ("from", &query.from), ("to", &query.to)]
-            .into_iter()
-            .filter_map(|(name, value)| {
-                let value = value.clone()?;
-                Some(view! { <input type="hidden" name=name value=value/> })
-            })
-            .collect();
+        set(query).map(|(name, value)| view! { <input type="hidden" name=name value=value.to_owned()/> }).collect();
     let verdict = RwSignal::new(None::<Result<Verdict, UiError>>);
     let pending = RwSignal::new(false);
     let slug = org.to_owned();

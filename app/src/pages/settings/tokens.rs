@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::SettingsHead;
 use crate::{
     api::{At, RevokeApiToken, Tokens as Shown, api_tokens},
-    parts::{Age, Copy, FormError, Icon, Post, PostForm, Skeleton, done_note, failure, ticking, use_done},
+    parts::{Age, Copy, FormError, Icon, Post, Skeleton, done_note, failure, row_button, ticking, use_done},
     place::{org_href, use_org},
 };
 
@@ -108,7 +108,7 @@ fn row(org: &str, token: &TokenRow, now: Timestamp, ticking: Signal<Timestamp>, 
         None => view! { <span class="muted">"never"</span> }.into_any(),
     };
     let label = format!("Revoke the token {}", token.name);
-    let (org, id) = (org.to_owned(), token.id.to_string());
+    let end = row_button(revoke, &[("org", org.to_owned()), ("token", token.id.to_string())], "Revoke", label);
     view! {
         <tr>
             <td><div class="first">{token.name.clone()}</div><div class="second">{until}</div></td>
@@ -116,11 +116,7 @@ fn row(org: &str, token: &TokenRow, now: Timestamp, ticking: Signal<Timestamp>, 
             <td class="hide-s">{sees}</td>
             <td class="hide-s quiet">{used}</td>
             <td class="num">
-                <PostForm post=revoke>
-                    <input type="hidden" name="org" value=org/>
-                    <input type="hidden" name="token" value=id/>
-                    <button type="submit" class="btn small" aria-label=label disabled=revoke.pending()>"Revoke"</button>
-                </PostForm>
+                {end}
             </td>
         </tr>
     }

@@ -8,7 +8,7 @@ use super::{head, sees};
 use crate::{
     api::{At, ResendInvitation, RevokeInvitation, invitations},
     live::Live,
-    parts::{FormError, Post, PostForm, Skeleton, done_note, failure, use_done},
+    parts::{FormError, Post, Skeleton, done_note, failure, row_button, use_done},
     place::{org_href, use_org},
 };
 
@@ -84,12 +84,7 @@ fn page(org: &str, team: &Team, now: Timestamp, forms: Forms, done: Memo<String>
 }
 
 fn row(org: &str, invitation: &InvitationRow, now: Timestamp, forms: Forms) -> AnyView {
-    let about = || {
-        let (org, id) = (org.to_owned(), invitation.id.to_string());
-        view! { <input type="hidden" name="org" value=org/><input type="hidden" name="invitation" value=id/> }
-            .into_any()
-    };
-    let (again, ending) = (about(), about());
+    let about = [("org", org.to_owned()), ("invitation", invitation.id.to_string())];
     let by = invitation.invited_by.as_ref().map(|name| format!("by {name}, ")).unwrap_or_default();
     let until = if invitation.is_expired {
         view! { {by}<span class="med-text">"the link is too old"</span> }.into_any()
@@ -97,10 +92,9 @@ fn row(org: &str, invitation: &InvitationRow, now: Timestamp, forms: Forms) -> A
         // The span of time is the same seen from the other end.
         format!("{by}works for {}", now.age(invitation.expires_at)).into_any()
     };
-    let (resend, revoke) = (
-        format!("Send the invitation of {} again", invitation.email),
-        format!("Revoke the invitation of {}", invitation.email),
-    );
+    let email = &invitation.email;
+    let again = row_button(forms.resend, &about, "Send again", format!("Send the invitation of {email} again"));
+    let end = row_button(forms.revoke, &about, "Revoke", format!("Revoke the invitation of {email}"));
     view! {
         <tr>
             <td><div class="first">{invitation.email.clone()}</div><div class="second">{until}</div></td>
@@ -108,14 +102,7 @@ fn row(org: &str, invitation: &InvitationRow, now: Timestamp, forms: Forms) -> A
             <td class="hide-s">{sees(invitation.role, invitation.is_limited, &invitation.clusters)}</td>
             <td class="num">
                 <div class="buttons">
-                    <PostForm post=forms.resend>
-                        {again}
-                        <button type="submit" class="btn small" aria-label=resend disabled=forms.resend.pending()>"Send again"</button>
-                    </PostForm>
-                    <PostForm post=forms.revoke>
-                        {ending}
-                        <button type="submit" class="btn small" aria-label=revoke disabled=forms.revoke.pending()>"Revoke"</button>
-                    </PostForm>
+                    {again}{end}
                 </div>
             </td>
         </tr>

@@ -34,7 +34,7 @@ pub(super) async fn authenticate(State(web): State<Web>, mut request: Request, n
         }
         Err(cause) => {
             let rate = match &cause {
-                Error::TooMany { seconds } => Rate { limit: REQUESTS_PER_MINUTE, left: 0, seconds: *seconds },
+                Error::TooMany { seconds } => Rate { left: 0, seconds: *seconds },
                 _ => return Problem::from(cause).into_response(),
             };
             (Problem::from(cause).into_response(), rate)
@@ -53,7 +53,7 @@ async fn who(web: &Web, token: Option<SecretString>, from: Option<ClientAddress>
 
 /// Says how often the token may ask, as draft-ietf-httpapi-ratelimit-headers did up to version 07.
 fn announce(headers: &mut HeaderMap, rate: Rate) {
-    headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(rate.limit));
+    headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(REQUESTS_PER_MINUTE));
     headers.insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(rate.left));
     headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(rate.seconds));
 }
