@@ -8,10 +8,11 @@ use leptos_router::{
     params::ParamsMap,
 };
 
-/// A part of the address that the route names, such as `org`.
+/// A part of the address that the route names, such as `org`. While a page comes that has no such part, the one that is
+/// left stays about what it was about.
 pub(crate) fn use_param(name: &'static str) -> Memo<String> {
     let params = use_params_map();
-    Memo::new(move |_| params.with(|p| p.get(name).unwrap_or_default()))
+    Memo::new(move |last: Option<&String>| params.with(|p| p.get(name)).or_else(|| last.cloned()).unwrap_or_default())
 }
 
 /// The organisation in the address.
@@ -30,13 +31,8 @@ pub(crate) struct ClusterPlace {
 
 /// The cluster in the address.
 pub(crate) fn use_cluster_place() -> Memo<ClusterPlace> {
-    let params = use_params_map();
-    Memo::new(move |_| {
-        params.with(|p| ClusterPlace {
-            org: p.get("org").unwrap_or_default(),
-            cluster: p.get("cluster").unwrap_or_default(),
-        })
-    })
+    let (org, cluster) = (use_org(), use_param("cluster"));
+    Memo::new(move |_| ClusterPlace { org: org.get(), cluster: cluster.get() })
 }
 
 /// The filters and position in the address.

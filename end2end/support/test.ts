@@ -61,6 +61,12 @@ export async function visit(page: Page, path: string) {
   return response;
 }
 
+/** Takes the cookies away, or some of them, when no page is there that would still ask for something with them. */
+export async function forget(page: Page, which?: { name: string | RegExp }) {
+  await page.goto("about:blank");
+  await page.context().clearCookies(which);
+}
+
 export async function settled(page: Page) {
   if (scripted()) await page.locator("html[data-hydrated]").waitFor({ state: "attached" });
 }

@@ -1,6 +1,6 @@
 // Signing up, in and out.
 import { stack } from "../support/stack.ts";
-import { expect, residentCluster, scripted, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
+import { expect, forget, residentCluster, scripted, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 const WRONG = "That e-mail address and password do not match an account.";
 
@@ -122,7 +122,7 @@ test.describe("signing up", () => {
   test("makes an account that can sign in", async ({ page }) => {
     const account = someone("Fresh");
     await signUp(page, account);
-    await page.context().clearCookies();
+    await forget(page);
     await signIn(page, account);
     await expect(page.getByRole("navigation", { name: "Main", exact: true })).toContainText(account.organisation);
   });

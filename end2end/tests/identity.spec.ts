@@ -3,7 +3,7 @@ import type { Page } from "@playwright/test";
 
 import { sql } from "../support/database.ts";
 import { linkIn, mailTo } from "../support/mail.ts";
-import { expect, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
+import { expect, forget, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 const OTHER = "violet anchor drums quietly";
 const ENDED = "This link was used already, or is too old. Ask for a new one.";
@@ -40,7 +40,7 @@ test("a forgotten password is replaced by a link", async ({ page, provoked }) =>
   provoked.add(410).add(401).add(422);
   const account = someone("Reset");
   await signUp(page, account);
-  await page.context().clearCookies();
+  await forget(page);
 
   await visit(page, "/login");
   await page.getByRole("link", { name: "Forgot your password?" }).click();
@@ -109,7 +109,7 @@ test("name, address and password are changed", async ({ page, provoked }) => {
   await page.getByLabel("The password you want").fill(OTHER);
   await page.getByRole("button", { name: "Change the password" }).click();
   await expect(page.getByText("Your password was changed, and you were signed out everywhere else.")).toBeVisible();
-  await page.context().clearCookies();
+  await forget(page);
   await signIn(page, { ...account, email, password: OTHER });
 });
 
@@ -123,7 +123,7 @@ test("a link that is too old opens nothing", async ({ page, provoked }) => {
   await page.getByRole("button", { name: "Yes, this is my address" }).click();
   await expect(page.getByRole("alert").filter({ hasText: ENDED })).toBeVisible();
 
-  await page.context().clearCookies();
+  await forget(page);
   await visit(page, "/reset");
   await page.getByLabel("E-mail address").fill(account.email);
   await page.getByRole("button", { name: "Send the link" }).click();

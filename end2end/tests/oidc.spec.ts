@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 
 import { linkIn, mailTo } from "../support/mail.ts";
 import { TAMPERED, agree, signInThere, withoutFonts } from "../support/oidc.ts";
-import { expect, scripted, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
+import { expect, forget, scripted, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 const PASSWORD = "violet anchor drums quietly";
 
@@ -41,7 +41,7 @@ test("an account is made, and signed in to again with nothing to type", async ({
   await expect(page.getByText("confirmed", { exact: true })).toBeVisible();
 
   // Signed out here, but not there.
-  await page.context().clearCookies({ name: "kubewise" });
+  await forget(page, { name: "kubewise" });
   await visit(page, "/account/sessions");
   await expect(page).toHaveURL(/\/login\?next=/);
   await theWay(page).click();
@@ -67,7 +67,7 @@ test("a password is set, and the issuer unlinked", async ({ page, provoked }) =>
   await expect(page.getByRole("link", { name: "Link localhost" })).toBeVisible();
   await mailTo(email, "A way to sign in was unlinked");
 
-  await page.context().clearCookies({ name: "kubewise" });
+  await forget(page, { name: "kubewise" });
   await visit(page, "/login?next=%2Faccount");
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password").fill(PASSWORD);
@@ -89,7 +89,7 @@ test("an account with a password is linked, and signed in to by it", async ({ pa
   await settled(page);
   await nothingForAxe(page);
 
-  await page.context().clearCookies({ name: "kubewise" });
+  await forget(page, { name: "kubewise" });
   await visit(page, "/login");
   await theWay(page).click();
   await page.waitForURL(`/o/${account.slug}/`);
@@ -98,7 +98,7 @@ test("an account with a password is linked, and signed in to by it", async ({ pa
 test("an address alone opens no account", async ({ page }) => {
   const account = someone("Same");
   await signUp(page, account);
-  await page.context().clearCookies();
+  await forget(page);
   await visit(page, "/login");
   await theWay(page).click();
   await signInThere(page, account.email);
@@ -115,7 +115,7 @@ test("an address alone opens no account", async ({ page }) => {
   await theWay(page).click();
   await page.waitForURL(`/o/${account.slug}/`);
 
-  await page.context().clearCookies();
+  await forget(page);
   await visit(page, "/login");
   await theWay(page).click();
   await signInThere(page, `unproven-${account.email}`);
@@ -126,7 +126,7 @@ test("an address alone opens no account", async ({ page }) => {
 test("who does not agree there is told so, and may sign in otherwise", async ({ page }) => {
   const account = someone("Cancel");
   await signUp(page, account);
-  await page.context().clearCookies();
+  await forget(page);
   await visit(page, "/login");
   await theWay(page).click();
   await signInThere(page, account.email);
@@ -150,7 +150,7 @@ test("a tampered answer opens nothing", async ({ page }) => {
 test("an ID token that proves nothing opens nothing", async ({ page }) => {
   test.slow();
   for (const how of TAMPERED) {
-    await page.context().clearCookies();
+    await forget(page);
     await visit(page, "/signup");
     await theWay(page).click();
     await signInThere(page, `tampered-${how}-${someone("Token").email}`);
@@ -173,7 +173,7 @@ test("who has no password confirms there that it is them", async ({ page }) => {
   await expect(page.getByText("this one")).toBeVisible();
 
   // Somebody else is signed in there.
-  await page.context().clearCookies({ name: /^_/ });
+  await forget(page, { name: /^_/ });
   await visit(page, "/account/confirm?next=%2Faccount%2Fsessions");
   await page.getByRole("link", { name: "Confirm with localhost" }).click();
   await signInThere(page, `other-${email}`);

@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 import { Device } from "../support/authenticator.ts";
 import { mailTo } from "../support/mail.ts";
 import type { Account } from "../support/stack.ts";
-import { expect, scripted, settled, signUp, someone, test, visit } from "../support/test.ts";
+import { expect, forget, scripted, settled, signUp, someone, test, visit } from "../support/test.ts";
 
 /** Adds a passkey; answers the recovery codes. */
 async function add(page: Page, name: string): Promise<string[]> {
@@ -36,7 +36,7 @@ test("@js-on a passkey signs in, alone and after the password", async ({ page })
   expect((await device.credentials())[0]!.isResidentCredential).toBe(true);
 
   // Alone, and back to the page that was asked for.
-  await page.context().clearCookies();
+  await forget(page);
   await visit(page, "/account/sessions");
   await expect(page).toHaveURL(/\/login\?next=/);
   await settled(page);
@@ -44,7 +44,7 @@ test("@js-on a passkey signs in, alone and after the password", async ({ page })
   await expect(page.getByRole("list", { name: "Where you are signed in" })).toBeVisible();
 
   // As the second proof.
-  await page.context().clearCookies();
+  await forget(page);
   await firstStep(page, account);
   await page.getByRole("button", { name: "Use a passkey" }).click();
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
@@ -58,7 +58,7 @@ test("@js-on a prompt that is cancelled, and a passkey that is gone, leave other
   await signUp(page, account);
   const device = await Device.plugIn(page);
   const codes = await add(page, "Phone");
-  await page.context().clearCookies();
+  await forget(page);
   await firstStep(page, account);
   await device.refuse();
   await page.getByRole("button", { name: "Use a passkey" }).click();
@@ -82,7 +82,7 @@ test("@js-on what a passkey signed is taken once, from its own browser, for what
   await signUp(page, account);
   await Device.plugIn(page);
   await add(page, "Key");
-  await page.context().clearCookies();
+  await forget(page);
   let sent = "";
   await page.route("**/api/answer_passkey", async (route) => {
     sent = route.request().postData()!;

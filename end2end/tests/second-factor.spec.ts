@@ -6,7 +6,7 @@ import { sql } from "../support/database.ts";
 import { mailTo } from "../support/mail.ts";
 import { keep } from "../support/secrets.ts";
 import { type Account, stack } from "../support/stack.ts";
-import { expect, scripted, settled, signUp, someone, test, visit } from "../support/test.ts";
+import { expect, forget, scripted, settled, signUp, someone, test, visit } from "../support/test.ts";
 
 const WRONG = /The code is not right, or was used already/;
 
@@ -69,7 +69,7 @@ test("signing in asks for a code of the app, and takes each once", async ({ page
   await visit(page, "/account/security/codes");
   await expect(page.getByText("Your recovery codes were shown already")).toBeVisible();
 
-  await page.context().clearCookies();
+  await forget(page);
   await firstStep(page, account);
   // The password alone opens nothing.
   await visit(page, "/account");
@@ -81,7 +81,7 @@ test("signing in asks for a code of the app, and takes each once", async ({ page
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
 
   // Asked for by a page, one is led back to it.
-  await page.context().clearCookies();
+  await forget(page);
   await visit(page, "/account/sessions");
   await expect(page).toHaveURL(/\/login\?next=/);
   await settled(page);
@@ -99,12 +99,12 @@ test("a lost phone is replaced by a recovery code, once", async ({ page, provoke
   const account = someone("Lost");
   await signUp(page, account);
   const [, codes] = await setUp(page);
-  await page.context().clearCookies();
+  await forget(page);
   await firstStep(page, account);
   await enter(page, codes[0]!);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   await mailTo(account.email, "A recovery code was used");
-  await page.context().clearCookies();
+  await forget(page);
   await firstStep(page, account);
   await enter(page, codes[0]!);
   await expect(page.getByLabel("Code", { exact: true })).toHaveAccessibleDescription(WRONG);
@@ -120,7 +120,7 @@ test("a lost phone is replaced by a recovery code, once", async ({ page, provoke
   await page.getByRole("button", { name: "Remove the app" }).click();
   await expect(page.getByText("The app was removed.")).toBeVisible();
   await expect(page.getByText("codes left")).toHaveCount(0);
-  await page.context().clearCookies();
+  await forget(page);
   await givePassword(page, account);
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
 });

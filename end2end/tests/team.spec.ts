@@ -4,7 +4,7 @@ import type { Browser, Page } from "@playwright/test";
 import { linkIn, mailTo } from "../support/mail.ts";
 import { keep } from "../support/secrets.ts";
 import { type Account, stack } from "../support/stack.ts";
-import { addCluster, expect, scripted, settled, signUp, someone, test, visit } from "../support/test.ts";
+import { addCluster, expect, forget, scripted, settled, signUp, someone, test, visit } from "../support/test.ts";
 
 const subject = (account: Account) => `You are invited to ${account.organisation} at Kubewise`;
 
@@ -170,7 +170,7 @@ test("who has an account joins with it, and switches between organisations", asy
   await signUp(theirs, guest);
   const link = await invite(page, owner, guest.email, "Admin");
 
-  await theirs.context().clearCookies();
+  await forget(theirs);
   await visit(theirs, link);
   await theirs.getByRole("link", { name: "Sign in" }).last().click();
   await theirs.waitForURL(/\/login/);

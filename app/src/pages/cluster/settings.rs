@@ -1,7 +1,7 @@
 //! `…/settings`: somebody who manages clusters wants to rename one, change its token, or be rid of it. Shortest way: the
 //! section says what it does before it does it.
 
-use kubewise_contract::{ClusterDetail, Field, UiError};
+use kubewise_contract::{ClusterDetail, Field};
 use leptos::prelude::*;
 
 use super::frame::Detail;
@@ -39,16 +39,7 @@ pub(crate) fn Settings() -> impl IntoView {
             live.touch();
         }
     });
-    let allowed = Resource::new(
-        move || place.get(),
-        |place| async move {
-            // On the way to another page, after the cluster was deleted, the address names none any more.
-            if place.cluster.is_empty() {
-                return Err(UiError::NotFound);
-            }
-            may_manage_cluster(place.org, place.cluster).await
-        },
-    );
+    let allowed = Resource::new(move || place.get(), |place| may_manage_cluster(place.org, place.cluster));
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
