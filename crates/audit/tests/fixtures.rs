@@ -1,0 +1,253 @@
+//! Every rule fails and passes as its file in `fixtures/` says, and the files notice when a rule does not look.
+//!
+//! A file is named as the rule. It has cases, each begun by a line:
+//!
+//! - `# fail: PATH [PATH…]`: findings at exactly these paths, in any order;
+//! - `# pass`: no finding, and it was judged;
+//! - `# unknown`: no finding, and it is said that it cannot be judged;
+//! - `# skip`: the rule is not for this: no finding, and nothing was judged.
+//!
+//! Words in square brackets before the colon (or at the end of the line) set the scene: `[1.24]` the version of
+//! Kubernetes, `[cluster]` objects of a cluster that was read whole (without secrets and configuration maps, and without
+//! values of variables), `[cluster 1.30]` one of that version, `[parameters {json}]` parameters.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use kubewise_audit::{
+    Check, Completeness, Inventory, Kind, KubernetesVersion, Object, Options, Rule, audit_by, flatten, rules, yaml,
+};
+
+#[derive(Debug, Clone, PartialEq)]
+enum Expected {
+    Fail(Vec<String>),
+    Pass,
+    Unknown,
+    Skip,
+}
+
+#[derive(Debug)]
+struct Case {
+    line: usize,
+    expected: Expected,
+    options: Options,
+    completeness: Completeness,
+    text: String,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn cluster(version: Option<KubernetesVersion>) -> Completeness {
+    let whole = Kind::ALL.iter().copied().filter(|kind| !matches!(kind, Kind::Secret | Kind::ConfigMap)).collect();
+    Completeness::Cluster { whole, without_values: true, version }
+}
+
+fn heading(line: &str) -> Option<(Expected, Options, Completeness)> {
+    let mut rest = line.strip_prefix("# ")?;
+    let mut options = Options::default();
+    let mut completeness = Completeness::Manifests;
+    let mut words = String::new();
+    while let Some((before, after)) = rest.split_once('[') {
+        let (setting, after) = if let Some(json) = after.strip_prefix("parameters ") {
+            let end = json.find("}]").map(|end| end + 1)?;
+            options.parameters = serde_json::from_str(&json[..end]).expect("parameters are JSON");
+            ("", &json[end + 1..])
+        } else if after.starts_with(|c: char| c.is_ascii_digit()) && !after.split(']').next()?.contains('.') {
+            // An index in a path.
+            words += before;
+            words.push('[');
+            rest = after;
+            continue;
+        } else if after.starts_with('"') || before.ends_with(|c: char| !c.is_whitespace()) {
+            words += before;
+            words.push('[');
+            rest = after;
+            continue;
+        } else {
+            after.split_once(']')?
+        };
+        words += before;
+        rest = after;
+        match setting.split_once(' ') {
+            None if setting == "cluster" => completeness = cluster(None),
+            Some(("cluster", version)) => {
+                completeness = cluster(Some(version.parse().expect("a version")));
+            }
+            None if setting.is_empty() => {}
+            _ => options.version = setting.parse().expect("a version"),
+        }
+    }
+    words += rest;
+    let words = words.trim();
+    let expected = match words.split_once(':').map_or((words, ""), |(word, rest)| (word.trim(), rest)) {
+        ("fail", paths) => Expected::Fail(paths.split_whitespace().map(str::to_owned).collect()),
+        ("pass", _) => Expected::Pass,
+        ("unknown", _) => Expected::Unknown,
+        ("skip", _) => Expected::Skip,
+        _ => return None,
+    };
+    Some((expected, options, completeness))
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if let Some((expected, options, completeness)) = heading(line) {
+            cases.push(Case { line: number + 1, expected, options, completeness, text: String::new() });
+        } else if let Some(case) = cases.last_mut() {
+            case.text += line;
+            case.text.push('\n');
+        }
+    }
+    cases
+}
+
+/// What is wrong with what a rule says of a case.
+fn fault(rule: &'static Rule, case: &Case) -> Option<String> {
+    let documents = match yaml::documents(&case.text) {
+        Ok(documents) => documents,
+        Err(error) => return Some(format!("is no YAML: {error}")),
+    };
+    let objects: Vec<_> = documents.into_iter().flat_map(flatten).filter_map(|node| Object::new(node, None)).collect();
+    let inventory = Inventory::new(objects, case.completeness.clone());
+    let report = audit_by(&inventory, &case.options, [rule]);
+    let mut found: Vec<String> = report.findings.iter().map(|finding| finding.path.to_string()).collect();
+    found.sort();
+    let judged = report.tallies.iter().map(|tally| tally.judged).sum::<u32>() > 0;
+    let unknown = !report.not_assessable.is_empty();
+    for finding in &report.findings {
+        let message = &finding.message;
+        if !message.ends_with('.') || message.contains('\n') || message.len() < 10 {
+            return Some(format!("a message is no sentence: {message:?}"));
+        }
+        let patch = finding.patch(inventory.object(finding.object));
+        if let Err(error) = yaml::documents(&patch) {
+            return Some(format!("its patch is no YAML: {error}\n{patch}"));
+        }
+    }
+    let is_so = match &case.expected {
+        Expected::Fail(paths) => {
+            let mut paths = paths.clone();
+            paths.sort();
+            !paths.is_empty() && paths == found
+        }
+        Expected::Pass => found.is_empty() && judged,
+        Expected::Unknown => found.is_empty() && unknown,
+        Expected::Skip => found.is_empty() && !unknown && !judged,
+    };
+    (!is_so).then(|| {
+        format!(
+            "expected {:?}, found {found:?}, judged {judged}, not assessable {:?}",
+            case.expected, report.not_assessable
+        )
+    })
+}
+
+fn files() -> BTreeMap<String, Vec<Case>> {
+    let files = fs::read_dir(folder()).expect("there are fixtures");
+    files
+        .map(|file| {
+            let path = file.expect("a file").path();
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+            (name, cases(&fs::read_to_string(&path).expect("text")))
+        })
+        .collect()
+}
+
+#[test]
+fn every_rule_passes_and_fails_as_its_fixtures_say() {
+    let files = files();
+    let mut faults = Vec::new();
+    for (name, cases) in &files {
+        let Some(rule) = rules::find(name) else {
+            faults.push(format!("{name}.yaml: there is no rule of this name"));
+            continue;
+        };
+        for case in cases {
+            faults.extend(fault(rule, case).map(|fault| format!("{name}.yaml:{}: {fault}", case.line)));
+        }
+    }
+    for rule in rules::all() {
+        let cases = files.get(rule.id).map_or(&[][..], Vec::as_slice);
+        if !cases.iter().any(|case| matches!(case.expected, Expected::Fail(_))) {
+            faults.push(format!("{}: no case fails", rule.id));
+        }
+        if !cases.iter().any(|case| case.expected == Expected::Pass) {
+            faults.push(format!("{}: no case passes", rule.id));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// A rule that no longer looks: what its fixtures say must differ, or they would not notice.
+#[test]
+fn the_fixtures_notice_a_rule_that_finds_nothing_or_everything() {
+    let mut faults = Vec::new();
+    for (name, cases) in files() {
+        let Some(rule) = rules::find(&name) else { continue };
+        for (what, check) in [("nothing", nothing(rule.check)), ("everything", everything(rule.check))] {
+            let mutant: &'static Rule = Box::leak(Box::new(Rule {
+                id: rule.id,
+                title: rule.title,
+                why: rule.why,
+                fix: rule.fix,
+                patch: rule.patch,
+                severity: rule.severity,
+                categories: rule.categories,
+                controls: rule.controls,
+                since: rule.since,
+                references: rule.references,
+                check,
+            }));
+            if cases.iter().all(|case| fault(mutant, case).is_none()) {
+                faults.push(format!("{name}: its fixtures do not notice that it finds {what}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+fn nothing(check: Check) -> Check {
+    match check {
+        Check::Pod(_) => Check::Pod(|_, _| {}),
+        Check::Container(_) => Check::Container(|_, _| {}),
+        Check::Object(kinds, _) => Check::Object(kinds, |_, _| {}),
+        Check::Inventory(kinds, _) => Check::Inventory(kinds, |_| {}),
+    }
+}
+
+fn everything(check: Check) -> Check {
+    const MESSAGE: &str = "All is found.";
+    match check {
+        Check::Pod(_) => Check::Pod(|pod, out| out.fail(pod.spot(""), MESSAGE)),
+        Check::Container(_) => Check::Container(|container, out| out.fail(container.spot(""), MESSAGE)),
+        Check::Object(kinds, _) => Check::Object(kinds, |object, out| out.fail(object.spot(""), MESSAGE)),
+        Check::Inventory(kinds, _) => Check::Inventory(kinds, |out| {
+            for object in out.inventory().objects() {
+                out.fail(object.spot(""), MESSAGE);
+            }
+        }),
+    }
+}
+
+#[test]
+fn every_rule_says_what_people_need() {
+    let mut ids = BTreeSet::new();
+    for rule in rules::all() {
+        let id = rule.id;
+        assert!(ids.insert(id), "{id}: twice");
+        assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
+        assert!(rule.title.len() >= 8 && rule.title.len() <= 80 && !rule.title.ends_with('.'), "{id}: title");
+        assert!(rule.why.len() >= 40 && rule.why.ends_with('.'), "{id}: why");
+        assert!(rule.fix.len() >= 15 && rule.fix.ends_with('.'), "{id}: fix");
+        assert!(!rule.categories.is_empty(), "{id}: categories");
+        assert!(!rule.references.is_empty(), "{id}: references");
+        assert!(rule.references.iter().all(|link| link.starts_with("https://")), "{id}: references");
+        assert!(!rule.check.kinds().is_empty(), "{id}: kinds");
+    }
+}
