@@ -1,4 +1,5 @@
-//! What confines a container: AppArmor, SELinux, the masks of `/proc`, seccomp, sysctls, kinds of volumes.
+//! What confines a container: profiles of the kernel's security modules and of seccomp, the masks of `/proc`,
+//! sysctls, kinds of volumes.
 
 use super::{
     context::{annotation, contexts, named, subject},
