@@ -263,6 +263,27 @@ fn a_secure_pod_passes_the_restricted_profile_at_every_version() {
     }
 }
 
+#[test]
+fn what_is_put_before_something_leaves_its_findings_the_same() {
+    let findings = |volumes: &str, sysctls: &str, ports: &str| {
+        let pod = format!(
+            "{{spec: {{volumes: [{volumes}{{name: v, hostPath: {{path: /v}}}}], securityContext: {{sysctls: \
+             [{sysctls}{{name: kernel.msgmax}}]}}, containers: [{{name: a, ports: [{ports}{{hostPort: 8}}]}}]}}}}"
+        );
+        let report = judged(&object(Kind::Pod, &pod), 36, Framework::PssRestricted);
+        let listed = ["pss-host-path-volumes", "pss-volume-types", "pss-sysctls", "pss-host-ports"];
+        let of_lists = report.findings.into_iter().filter(|finding| listed.contains(&finding.rule.id));
+        of_lists.map(|finding| (finding.fingerprint, finding.message)).collect::<BTreeSet<_>>()
+    };
+    let before = findings("", "", "");
+    assert_eq!(before.len(), 4);
+    for word in ["\"v\" is \"/v\"", "\"v\" is of", "\"kernel.msgmax\"", "port 8 "] {
+        assert!(before.iter().any(|(_, message)| message.contains(word)), "{word}: {before:?}");
+    }
+    let after = findings("{name: w, hostPath: {path: /w}}, ", "{name: kernel.sem}, ", "{hostPort: 9}, ");
+    assert_eq!((after.len(), after.intersection(&before).count()), (8, 4));
+}
+
 /// One of these, or nothing.
 fn one_of(choices: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), prop::sample::select(choices).prop_map(|choice| format!("{choice}, "))]
