@@ -128,6 +128,7 @@ pub struct Role {
     /// The roles that have its rules.
     wholes: Vec<u32>,
     bindings: Vec<u32>,
+    reach: Reach,
 }
 
 /// Whom a binding binds.
@@ -227,7 +228,7 @@ impl<'a> Grant<'a> {
 }
 
 /// Where a role's rules hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// Nobody has it.
     Nowhere,
@@ -271,6 +272,7 @@ impl Access {
         let by_name = access.add_roles(inventory);
         access.aggregate(inventory);
         access.add_bindings(inventory, &by_name);
+        access.set_reach(inventory);
         for pod in inventory.workloads() {
             let namespace = namespace_or_default(&pod.object.namespace);
             let accounts = access.workloads.entry(namespace.into()).or_default();
@@ -300,6 +302,7 @@ impl Access {
                 parts: Vec::new(),
                 wholes: Vec::new(),
                 bindings: Vec::new(),
+                reach: Reach::Nowhere,
             });
         }
         for (index, (name, rules)) in (u32::try_from(self.roles.len()).unwrap_or(u32::MAX)..).zip(well_known()) {
@@ -314,6 +317,7 @@ impl Access {
                 parts: Vec::new(),
                 wholes: Vec::new(),
                 bindings: Vec::new(),
+                reach: Reach::Nowhere,
             });
         }
         by_name
@@ -430,28 +434,27 @@ impl Access {
     /// Where a role's rules hold. A `ClusterRole` that nothing here binds, while there may be bindings elsewhere, is
     /// taken to be bound everywhere, except when it is made to be collected by `admin`, `edit` or `view`, which people
     /// have in their namespaces.
-    pub fn reach(&self, inventory: &Inventory, role: &Role) -> Reach {
-        if role.kind == Kind::Role {
-            return if role.bindings.is_empty() && !self.may_be_bound_elsewhere {
-                Reach::Nowhere
-            } else {
-                Reach::Namespaces
+    pub fn reach(&self, role: &Role) -> Reach {
+        role.reach
+    }
+
+    fn set_reach(&mut self, inventory: &Inventory) {
+        let bound = |role: &Role| {
+            let places = role.bindings.iter().map(|index| &self.bindings[*index as usize].namespace);
+            places.map(|place| if place.is_some() { Reach::Namespaces } else { Reach::Everywhere }).max()
+        };
+        let own: Vec<Reach> = self.roles.iter().map(|role| bound(role).unwrap_or(Reach::Nowhere)).collect();
+        for (role, own_reach) in self.roles.iter_mut().zip(&own) {
+            let reach = role.wholes.iter().map(|whole| own[*whole as usize]).fold(*own_reach, Reach::max);
+            role.reach = match reach {
+                Reach::Nowhere if self.may_be_bound_elsewhere => {
+                    let object = role.object.map(|index| inventory.object(index));
+                    let is_namespaced = role.kind == Kind::Role || object.is_some_and(is_made_to_be_collected);
+                    if is_namespaced { Reach::Namespaces } else { Reach::Everywhere }
+                }
+                reach => reach,
             };
         }
-        let wholes = role.wholes.iter().map(|index| &self.roles[*index as usize]);
-        let mut reach = Reach::Nowhere;
-        for binding in std::iter::once(role).chain(wholes).flat_map(|role| self.bindings_of(role)) {
-            if binding.namespace.is_none() {
-                return Reach::Everywhere;
-            }
-            reach = Reach::Namespaces;
-        }
-        if reach == Reach::Nowhere && self.may_be_bound_elsewhere {
-            let object = role.object.map(|index| inventory.object(index));
-            let is_collected = object.is_some_and(is_made_to_be_collected);
-            return if is_collected { Reach::Namespaces } else { Reach::Everywhere };
-        }
-        reach
     }
 
     fn grants(&self, bindings: &[u32]) -> impl Iterator<Item = Grant<'_>> {

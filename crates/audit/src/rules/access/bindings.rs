@@ -25,7 +25,7 @@ pub(super) const EVERYONE_CLUSTER_ADMIN: Rule = Rule {
     severity: Severity::Critical,
     controls: &[(Framework::Cis, "5.1.1"), NSA, (Framework::Mitre, "T1078"), SOC2, ISO, PCI],
     check: Check::Object(CLUSTER_BINDINGS, |binding, out| {
-        to_cluster_admin(binding, out, |subject| is_everyone(subject));
+        to_cluster_admin(binding, out, is_everyone);
     }),
     ..RBAC
 };
@@ -115,7 +115,7 @@ pub(super) const ANONYMOUS: Rule = Rule {
           on the network may.",
     fix: "Remove the subject from the binding.",
     severity: Severity::High,
-    controls: &[NSA, (Framework::Mitre, "T1190"), SOC2, (Framework::Iso27001, "A.5.15"), PCI],
+    controls: &[NSA, (Framework::Mitre, "T1133"), SOC2, (Framework::Iso27001, "A.5.15"), PCI],
     check: Check::Object(BINDINGS, |object, out| {
         each(
             object,

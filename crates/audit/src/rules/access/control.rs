@@ -33,7 +33,7 @@ pub(super) const ADMISSION: Rule = Rule {
           container to every pod; who removes one switches off what guards the cluster.",
     fix: "Name the configurations in resourceNames.",
     severity: Severity::High,
-    controls: &[(Framework::Cis, "5.1.12"), NSA, (Framework::Mitre, "T1098"), SOC2, ISO, PCI],
+    controls: &[(Framework::Cis, "5.1.12"), NSA, SOC2, ISO, PCI],
     check: Check::Object(CLUSTER_ROLES, |role, out| report_cluster_scoped(role, out, ADMISSIONS)),
     ..RBAC
 };
@@ -44,7 +44,7 @@ pub(super) const NODES: Rule = Rule {
     why: "By labels and taints of nodes, pods with secrets are brought to a node that somebody has; a node that is removed \
           or marked as failed takes its pods along.",
     fix: "Remove the verbs that change nodes, or name the nodes in resourceNames.",
-    controls: &[NSA, (Framework::Mitre, "T1098"), SOC2, ISO, PCI],
+    controls: &[NSA, SOC2, ISO, PCI],
     check: Check::Object(CLUSTER_ROLES, |role, out| report_cluster_scoped(role, out, NODE_CHANGES)),
     ..RBAC
 };
@@ -79,7 +79,7 @@ pub(super) const API_SERVICES: Rule = Rule {
           group, and reads what is sent to it.",
     fix: "Name the APIServices in resourceNames.",
     severity: Severity::High,
-    controls: &[NSA, (Framework::Mitre, "T1098"), SOC2, ISO, PCI],
+    controls: &[NSA, SOC2, ISO, PCI],
     references: &["https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/"],
     check: Check::Object(CLUSTER_ROLES, |role, out| report_cluster_scoped(role, out, API_SERVICE_CHANGES)),
     ..RBAC
@@ -102,7 +102,7 @@ pub(super) const NETWORK_POLICIES: Rule = Rule {
     why: "Without its policies, what is in a namespace reaches everything and is reached by everything.",
     fix: "Keep it to what sets up namespaces.",
     severity: Severity::Low,
-    controls: &[NSA, SOC2, (Framework::Iso27001, "A.8.22"), (Framework::Pci, "1.2.1")],
+    controls: &[NSA, SOC2, (Framework::Iso27001, "A.8.22"), PCI],
     references: &["https://kubernetes.io/docs/concepts/services-networking/network-policies/"],
     check: Check::Object(ROLES, |role, out| report(role, out, ANYWHERE, POLICY_CHANGES)),
     ..RBAC

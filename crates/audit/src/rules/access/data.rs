@@ -60,7 +60,7 @@ pub(super) const SECRETS_WRITE_CLUSTER_WIDE: Rule = Rule {
           its token, and changed credentials and certificates are used by whoever trusts them.",
     fix: "Bind it in the namespaces that are needed, or name the secrets in resourceNames.",
     severity: Severity::High,
-    controls: &[(Framework::Cis, "5.1.2"), NSA, (Framework::Mitre, "T1098"), SOC2, (Framework::Iso27001, "A.8.3"), PCI],
+    controls: &[(Framework::Cis, "5.1.2"), NSA, (Framework::Mitre, "T1528"), SOC2, (Framework::Iso27001, "A.8.3"), PCI],
     check: Check::Object(CLUSTER_ROLES, |role, out| report(role, out, EVERYWHERE, SECRETS_CHANGED)),
     ..RBAC
 };
@@ -71,7 +71,7 @@ pub(super) const SECRETS_WRITE: Rule = Rule {
     why: "A secret of the type kubernetes.io/service-account-token that is created for a service account of the namespace \
           is filled with its token, and changed credentials are used by whoever trusts them.",
     fix: "Name the secrets in resourceNames where they are known.",
-    controls: &[(Framework::Cis, "5.1.2"), NSA, (Framework::Mitre, "T1098"), SOC2, (Framework::Iso27001, "A.8.3"), PCI],
+    controls: &[(Framework::Cis, "5.1.2"), NSA, (Framework::Mitre, "T1528"), SOC2, (Framework::Iso27001, "A.8.3"), PCI],
     check: Check::Object(ROLES, |role, out| report(role, out, NAMESPACES, SECRETS_CHANGED)),
     ..RBAC
 };
@@ -110,7 +110,7 @@ pub(super) const EVENTS_DELETE: Rule = Rule {
     why: "Events show what was started, pulled, killed and refused. Whoever removes them hides what was done.",
     fix: "Remove delete and deletecollection; events expire by themselves.",
     severity: Severity::Low,
-    controls: &[NSA, (Framework::Mitre, "T1070"), SOC2, (Framework::Iso27001, "A.8.15"), (Framework::Pci, "10.3.2")],
+    controls: &[NSA, (Framework::Mitre, "T1070"), SOC2, (Framework::Iso27001, "A.8.15"), PCI],
     references: &["https://attack.mitre.org/techniques/T1070/"],
     check: Check::Object(ROLES, |role, out| report(role, out, ANYWHERE, EVENTS)),
     ..RBAC

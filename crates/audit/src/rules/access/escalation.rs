@@ -2,10 +2,10 @@
 
 use super::{
     CLUSTER_ROLES, ISO, NSA, PCI, RBAC, RBAC_GROUP, ROLES, SOC2,
-    rights::{ANYWHERE, NAMESPACES, Right, WRITE, judged, report, report_cluster_scoped, right},
+    rights::{ANYWHERE, EVERYWHERE, NAMESPACES, Right, WRITE, found, judged, report, report_cluster_scoped, right},
 };
 use crate::{
-    access::{PolicyRule, Reach, Request, Role},
+    access::{PolicyRule, Reach, Request},
     object::Object,
     out::Out,
     rule::{Check, Framework, Rule, Severity},
@@ -26,6 +26,7 @@ pub(super) const TAKE_OVER: &[Right] = &[
     right(&["impersonate"], "", "users", ""),
     right(&["impersonate"], "", "groups", ""),
     right(&["impersonate"], "", "serviceaccounts", ""),
+    right(&["create"], "", "serviceaccounts", "token"),
 ];
 const IN_NAMESPACES: &[Right] = &[
     right(&["escalate"], RBAC_GROUP, "roles", ""),
@@ -39,6 +40,9 @@ const MODIFIES: &[Right] = &[
     right(WRITE, RBAC_GROUP, "rolebindings", ""),
     right(WRITE, RBAC_GROUP, "roles", ""),
 ];
+/// In a namespace, a role that names cluster roles changes none.
+const MODIFIES_IN_NAMESPACE: &[Right] =
+    &[right(WRITE, RBAC_GROUP, "rolebindings", ""), right(WRITE, RBAC_GROUP, "roles", "")];
 const TOKENS: &[Right] = &[right(&["create"], "", "serviceaccounts", "token")];
 const APPROVALS: &[Right] =
     &[right(&["update", "patch"], "certificates.k8s.io", "certificatesigningrequests", "approval")];
@@ -113,7 +117,10 @@ pub(super) const MODIFY: Rule = Rule {
           their own are taken away.",
     fix: "Keep it to what administers access; let what deploys have its roles made for it.",
     controls: &[NSA, (Framework::Mitre, "T1098"), SOC2, ISO, PCI],
-    check: Check::Object(ROLES, |role, out| report(role, out, ANYWHERE, MODIFIES)),
+    check: Check::Object(ROLES, |role, out| {
+        report(role, out, EVERYWHERE, MODIFIES);
+        report(role, out, NAMESPACES, MODIFIES_IN_NAMESPACE);
+    }),
     ..RBAC
 };
 
@@ -154,17 +161,23 @@ fn cluster_wide(object: &Object, out: &mut Out<'_>, rights: &[Right], named: &Re
 }
 
 fn csr_approve(object: &Object, out: &mut Out<'_>) {
-    let Some((role, _)) = judged(object, out) else { return };
-    if !approves_only_others(role) {
-        report_cluster_scoped(object, out, APPROVALS);
+    let Some((role, Reach::Everywhere)) = judged(object, out) else { return };
+    let mut signers = role.rules.iter().filter(|rule| rule.allows_for_some(&APPROVE)).peekable();
+    let says_signers = signers.peek().is_some();
+    let approves_ours = signers.any(is_for_kubernetes);
+    for (index, rule) in role.rules.iter().enumerate().filter(|(_, rule)| !rule.is_everything()) {
+        let Some(found) = found(rule, APPROVALS) else { continue };
+        // To approve takes a right on the signer as well. A role that names requests without it is one part of two;
+        // one that has all resources for another verb is not about them.
+        let is_named = rule.resources.iter().any(|resource| resource.starts_with("certificatesigningrequests/"));
+        if approves_ours || (is_named && !says_signers) {
+            let message = format!("{} \"{}\" allows {found}.", object.kind_name, object.name);
+            out.fail(object.spot(&format!("rules[{index}]")), message);
+        }
     }
 }
 
-/// Whether it approves for named signers, none of which is Kubernetes' own. The right to approve may be in another role
-/// of the same subject, so that a role which says nothing of it is not taken for harmless.
-fn approves_only_others(role: &Role) -> bool {
-    let is_of_kubernetes = |name: &str| name.starts_with("kubernetes.io/");
-    let is_other = |rule: &PolicyRule| !rule.names.is_empty() && !rule.names.iter().any(|name| is_of_kubernetes(name));
-    let mut signers = role.rules.iter().filter(|rule| rule.allows_for_some(&APPROVE)).peekable();
-    signers.peek().is_some() && signers.all(is_other)
+/// Whether a rule for signers is for one of Kubernetes' own too.
+fn is_for_kubernetes(rule: &PolicyRule) -> bool {
+    rule.names.is_empty() || rule.names.iter().any(|name| name.starts_with("kubernetes.io/"))
 }

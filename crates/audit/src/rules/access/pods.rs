@@ -26,6 +26,10 @@ const EPHEMERAL: &[Right] = &[right(&["update", "patch"], "", "pods", "ephemeral
 const ANY_REQUEST: &[&str] = &["get", "create", "update", "patch", "delete"];
 const PROXIES: &[Right] = &[right(ANY_REQUEST, "", "pods", "proxy"), right(ANY_REQUEST, "", "services", "proxy")];
 const NODE_PROXY: &[Right] = &[right(&["get", "create"], "", "nodes", "proxy")];
+/// What leads into containers, by the API server or by a node's kubelet.
+const REACHES: &[Right] = &[right(&["create"], "", "pods", "exec"), right(&["get", "create"], "", "nodes", "proxy")];
+const REACHES_BY_GET: &[Right] =
+    &[right(&["create", "get"], "", "pods", "exec"), right(&["get", "create"], "", "nodes", "proxy")];
 pub(super) const WORKLOADS: &[Right] = &[
     right(&["create"], "", "pods", ""),
     right(WRITE, "apps", "deployments", ""),
@@ -49,8 +53,13 @@ const KUBE_SYSTEM: &[Right] = &[
     right(&["update", "patch"], "", "configmaps", ""),
 ];
 
+/// What opens a shell in every container.
+pub(super) fn reaches(version: KubernetesVersion) -> &'static [Right] {
+    if version.is_at_least(EXEC_NEEDS_CREATE) { REACHES } else { REACHES_BY_GET }
+}
+
 /// What opens a shell in a container.
-pub(super) fn execs(version: KubernetesVersion) -> &'static [Right] {
+fn execs(version: KubernetesVersion) -> &'static [Right] {
     if version.is_at_least(EXEC_NEEDS_CREATE) { EXECS } else { EXECS_BY_GET }
 }
 

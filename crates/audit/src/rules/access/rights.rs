@@ -74,7 +74,7 @@ pub(super) fn judged<'a>(object: &Object, out: &Out<'a>) -> Option<(&'a Role, Re
     }
     let access = out.inventory().access();
     let role = access.role(object).filter(|role| !role.is_aggregated)?;
-    Some((role, access.reach(out.inventory(), role)))
+    Some((role, access.reach(role)))
 }
 
 /// `in every namespace`, `in namespace "shop"`

@@ -4,7 +4,7 @@ use super::{
     ISO, NSA, RBAC, SOC2,
     data::SECRETS,
     escalation::TAKE_OVER as TAKE_OVER_RIGHTS,
-    pods::{WORKLOADS, execs},
+    pods::{WORKLOADS, reaches},
     rights::{Right, found},
 };
 use crate::{
@@ -34,9 +34,9 @@ pub(super) const CLUSTER_ADMIN: Rule = Rule {
 pub(super) const TAKE_OVER: Rule = Rule {
     id: "workload-can-take-over-cluster",
     title: "Workload may give itself all rights",
-    why: "With escalate, bind or impersonate in the whole cluster, whoever gets into one of its containers makes themselves \
+    why: "With escalate, bind, impersonate or tokens of all service accounts in the whole cluster, whoever gets into one of its containers makes themselves \
           cluster-admin.",
-    fix: "Remove these verbs from its role, or name what they are for in resourceNames.",
+    fix: "Remove these rights from its role, or name what they are for in resourceNames.",
     severity: Severity::Critical,
     categories: CATEGORIES,
     controls: &[(Framework::Cis, "5.1.8"), NSA, (Framework::Mitre, "T1098"), SOC2, ISO, PCI],
@@ -73,11 +73,11 @@ pub(super) const EXEC: Rule = Rule {
     id: "workload-can-exec",
     title: "Workload may run commands in all pods",
     why: "Whoever gets into one of its containers gets into all others.",
-    fix: "Remove pods/exec from its role, or bind the role in the namespaces that are needed.",
+    fix: "Remove pods/exec and nodes/proxy from its role, or bind it in the namespaces that are needed.",
     severity: Severity::High,
     categories: CATEGORIES,
     controls: &[NSA, (Framework::Mitre, "T1609"), SOC2, ISO, PCI],
-    check: Check::Pod(|pod, out| everywhere(pod, out, execs(out.version()))),
+    check: Check::Pod(|pod, out| everywhere(pod, out, reaches(out.version()))),
     ..RBAC
 };
 

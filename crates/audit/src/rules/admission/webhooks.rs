@@ -217,7 +217,7 @@ fn url(object: &Object, out: &mut Out<'_>) {
         let host = rest.split(['/', ':']).next().unwrap_or_default();
         // Beside the API server, on the same node, or a service by its name.
         let is_near = matches!(host, "localhost" | "127.0.0.1") || rest.starts_with("[::1]");
-        let is_service = host.ends_with(".svc") || host.ends_with(".svc.cluster.local");
+        let is_service = host.strip_suffix(".cluster.local").unwrap_or(host).rsplit('.').next() == Some("svc");
         if !is_near && !is_service {
             let message = format!("Webhook \"{}\" is at {host}.", webhook.get("name").str());
             out.fail(object.spot(&format!("webhooks[{index}].clientConfig.url")), message);
