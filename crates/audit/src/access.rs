@@ -465,16 +465,19 @@ impl Access {
         Some(Grant { role: self.role_bound_by(binding)?, binding, access: self })
     }
 
-    /// The roles that a service account has, with those of the groups that it is in.
-    pub fn grants_of_service_account(&self, namespace: &str, name: &str) -> impl Iterator<Item = Grant<'_>> {
-        let of = |map: &'_ HashMap<Box<str>, Vec<u32>>, name: &str| map.get(name).map_or(NONE, Vec::as_slice).to_vec();
+    /// What binds a service account, or a group that it is in.
+    pub fn bindings_of_service_account(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Binding> {
         let namespace = namespace_or_default(namespace);
         let own = self.service_accounts.get(namespace).and_then(|names| names.get(name));
-        let groups = ["system:serviceaccounts", "system:authenticated"].map(|group| of(&self.groups, group));
-        let mut bindings = own.cloned().unwrap_or_default();
-        bindings.extend(of(&self.namespace_groups, namespace));
-        bindings.extend(groups.into_iter().flatten());
-        bindings.into_iter().filter_map(|index| self.grant(&self.bindings[index as usize]))
+        let of_namespace = self.namespace_groups.get(namespace);
+        let groups = ["system:serviceaccounts", "system:authenticated"].map(|group| self.groups.get(group));
+        let found = [own, of_namespace].into_iter().chain(groups).flatten().flatten();
+        found.map(|index| &self.bindings[*index as usize])
+    }
+
+    /// The roles that a service account has, with those of the groups that it is in.
+    pub fn grants_of_service_account(&self, namespace: &str, name: &str) -> impl Iterator<Item = Grant<'_>> {
+        self.bindings_of_service_account(namespace, name).filter_map(|binding| self.grant(binding))
     }
 
     /// The roles that a subject has, with those of the groups that Kubernetes puts it in. The groups of users are

@@ -8,7 +8,7 @@ use super::{
     rights::{Right, found},
 };
 use crate::{
-    access::Grant,
+    access::{Binding, Grant, PolicyRule},
     object::{Kind, Pod},
     out::Out,
     rule::{Category, Check, Framework, Rule, Severity},
@@ -93,42 +93,57 @@ fn has_token(pod: Pod<'_>, out: &Out<'_>) -> bool {
         })
 }
 
+/// What its service account has everywhere.
 fn grants<'a>(pod: Pod<'_>, out: &Out<'a>) -> impl Iterator<Item = Grant<'a>> {
     let access = out.inventory().access();
     let grants = access.grants_of_service_account(&pod.object.namespace, pod.service_account());
     grants.filter(|grant| grant.namespace().is_none())
 }
 
-fn is_everything(grant: &Grant<'_>) -> bool {
-    grant.rules().any(crate::access::PolicyRule::is_everything)
+/// Whether its service account has a role everywhere of which nothing is known. Those whose names begin with `system:`
+/// are Kubernetes' own, for its parts.
+fn has_unknown_role(pod: Pod<'_>, out: &Out<'_>) -> bool {
+    let inventory = out.inventory();
+    let access = inventory.access();
+    let mut bindings = access.bindings_of_service_account(&pod.object.namespace, pod.service_account());
+    let is_unknown = |binding: &Binding| {
+        binding.namespace.is_none()
+            && access.role_bound_by(binding).is_none()
+            && !binding.role_name.starts_with("system:")
+    };
+    !inventory.is_whole(Kind::ClusterRole) && bindings.any(is_unknown)
 }
 
-fn through(grant: &Grant<'_>, out: &Out<'_>) -> String {
-    format!("ClusterRole {} (bound by {})", grant.role.name, out.inventory().object(grant.binding.object).name)
+fn is_everything(grant: &Grant<'_>) -> bool {
+    grant.rules().any(PolicyRule::is_everything)
 }
 
 fn cluster_admin(pod: Pod<'_>, out: &mut Out<'_>) {
     let found = grants(pod, out).find(is_everything);
-    if let Some(grant) = found.filter(|_| has_token(pod, out)) {
-        let message = format!(
-            "Its service account \"{}\" may do everything in the cluster by {}.",
-            pod.service_account(),
-            through(&grant, out)
-        );
-        out.fail(pod.spot("serviceAccountName"), message);
-    }
+    report(pod, out, found.map(|grant| (grant, "all rights".to_owned())));
 }
 
 fn everywhere(pod: Pod<'_>, out: &mut Out<'_>, rights: &[Right]) {
-    let given = grants(pod, out).find_map(|grant| Some((grant, grant.rules().find_map(|rule| found(rule, rights))?)));
-    let Some((grant, what)) = given else { return };
     // A workload that may do everything is reported as that.
-    if has_token(pod, out) && !grants(pod, out).any(|grant| is_everything(&grant)) {
-        let message = format!(
-            "Its service account \"{}\" has {what} in the whole cluster by {}.",
-            pod.service_account(),
-            through(&grant, out)
-        );
-        out.fail(pod.spot("serviceAccountName"), message);
+    if grants(pod, out).any(|grant| is_everything(&grant)) {
+        return;
+    }
+    let found = grants(pod, out).find_map(|grant| Some((grant, grant.rules().find_map(|rule| found(rule, rights))?)));
+    report(pod, out, found);
+}
+
+fn report(pod: Pod<'_>, out: &mut Out<'_>, found: Option<(Grant<'_>, String)>) {
+    if let Some((grant, what)) = found {
+        if has_token(pod, out) {
+            let binding = &out.inventory().object(grant.binding.object).name;
+            let message = format!(
+                "Its service account \"{}\" has {what} in the whole cluster by ClusterRole {} (bound by {binding}).",
+                pod.service_account(),
+                grant.role.name,
+            );
+            out.fail(pod.spot("serviceAccountName"), message);
+        }
+    } else if has_unknown_role(pod, out) && has_token(pod, out) {
+        out.cannot("The ClusterRole of its service account is not among what is audited.");
     }
 }
