@@ -3,7 +3,10 @@
 //! What a rule allows is decided as Kubernetes' RBAC authorizer does (`pkg/apis/rbac/v1/evaluation_helpers.go` and
 //! `pkg/registry/rbac/validation/rule.go`).
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use crate::{
     inventory::Inventory,
@@ -251,6 +254,8 @@ pub struct Access {
     namespace_groups: HashMap<Box<str>, Vec<u32>>,
     service_accounts: HashMap<Box<str>, HashMap<Box<str>, Vec<u32>>>,
     workloads: HashMap<Box<str>, HashMap<Box<str>, Vec<u32>>>,
+    /// Service accounts that objects name from which others make workloads.
+    named: HashMap<Box<str>, HashSet<Box<str>>>,
     /// Whether there may be bindings that are not here.
     may_be_bound_elsewhere: bool,
 }
@@ -277,6 +282,12 @@ impl Access {
             let namespace = namespace_or_default(&pod.object.namespace);
             let accounts = access.workloads.entry(namespace.into()).or_default();
             accounts.entry(pod.service_account().into()).or_default().push(pod.object.index);
+        }
+        for object in inventory.of(Kind::Other) {
+            if let Some(name) = object.spec().get("serviceAccountName").as_str() {
+                let namespace = namespace_or_default(&object.namespace);
+                access.named.entry(namespace.into()).or_default().insert(name.into());
+            }
         }
         access
     }
@@ -508,6 +519,12 @@ impl Access {
     pub fn workloads_of(&self, namespace: &str, service_account: &str) -> &[u32] {
         let accounts = self.workloads.get(namespace_or_default(namespace));
         accounts.and_then(|accounts| accounts.get(service_account)).map_or(NONE, Vec::as_slice)
+    }
+
+    /// Whether a custom resource names a service account (`spec.serviceAccountName`), as those do from which an operator
+    /// makes workloads.
+    pub fn is_named(&self, namespace: &str, service_account: &str) -> bool {
+        self.named.get(namespace_or_default(namespace)).is_some_and(|names| names.contains(service_account))
     }
 
     /// Who may do something in a namespace, or everywhere when none is said, and through what.

@@ -122,8 +122,8 @@ pub(super) const EPHEMERAL_CONTAINERS: Rule = Rule {
 pub(super) const PROXY: Rule = Rule {
     id: "pods-services-proxy",
     title: "Role reaches pods or services through the API server",
-    why: "What is proxied by the API server comes from its address, past network policies that are for pods, and is \
-          recorded by no one else.",
+    why: "What the API server proxies comes from its own address, which network policies seldom hold off, and reaches \
+          ports that nothing exposes.",
     fix: "Remove pods/proxy and services/proxy, or name the services in resourceNames.",
     controls: &[NSA, SOC2, ISO, PCI],
     references: &["https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/"],
@@ -134,8 +134,8 @@ pub(super) const PROXY: Rule = Rule {
 pub(super) const NODES_PROXY: Rule = Rule {
     id: "nodes-proxy",
     title: "ClusterRole reaches the kubelets through nodes/proxy",
-    why: "Whoever has nodes/proxy talks to the kubelet's API: it runs commands in every pod of every node, past admission \
-          and without a trace in the audit log of what was done.",
+    why: "Whoever has nodes/proxy talks to the kubelets: they run commands in every pod of their nodes and, asked \
+          directly, leave no trace of it in the API server's audit log.",
     fix: "Use nodes/metrics, nodes/stats, nodes/log or, since 1.33, nodes/pods and nodes/healthz instead.",
     severity: Severity::High,
     controls: &[(Framework::Cis, "5.1.10"), NSA, (Framework::Mitre, "T1609"), SOC2, ISO, PCI],

@@ -144,7 +144,9 @@ fn unused_service_account(object: &Object, out: &mut Out<'_>) {
         return;
     }
     let inventory = out.inventory();
-    if !inventory.access().workloads_of(&object.namespace, &object.name).is_empty() {
+    let access = inventory.access();
+    let has_workloads = !access.workloads_of(&object.namespace, &object.name).is_empty();
+    if has_workloads || access.is_named(&object.namespace, &object.name) {
         return;
     }
     let knows_jobs = inventory.is_whole(Kind::CronJob) && inventory.is_whole(Kind::Job);
