@@ -126,10 +126,13 @@ pub struct Role {
     pub rules: Vec<PolicyRule>,
     /// Whether its rules are those of other roles (`aggregationRule`).
     pub is_aggregated: bool,
-    /// The roles whose rules it has as well as its own, where no controller copied them.
+    /// The roles that it selects.
+    members: Vec<u32>,
+    /// The roles whose rules it has as well as its own, where no controller copied them: those that it selects, and those
+    /// that these select.
     parts: Vec<u32>,
-    /// The roles that have its rules.
-    wholes: Vec<u32>,
+    /// Whether another role selects it.
+    is_member: bool,
     bindings: Vec<u32>,
     reach: Reach,
 }
@@ -310,8 +313,9 @@ impl Access {
                 name: object.name.clone(),
                 rules: rules.iter().map(PolicyRule::parse).collect(),
                 is_aggregated,
+                members: Vec::new(),
                 parts: Vec::new(),
-                wholes: Vec::new(),
+                is_member: false,
                 bindings: Vec::new(),
                 reach: Reach::Nowhere,
             });
@@ -325,8 +329,9 @@ impl Access {
                 name: name.into(),
                 rules,
                 is_aggregated: false,
+                members: Vec::new(),
                 parts: Vec::new(),
-                wholes: Vec::new(),
+                is_member: false,
                 bindings: Vec::new(),
                 reach: Reach::Nowhere,
             });
@@ -358,14 +363,32 @@ impl Access {
             parts.sort_unstable();
             parts.dedup();
             let Some(&role) = self.role_of.get(&whole.index) else { continue };
-            for part in parts {
-                let Some(&part) = self.role_of.get(&part) else { continue };
-                self.roles[part as usize].wholes.push(role);
-                if inventory.is_manifests() {
-                    self.roles[role as usize].parts.push(part);
-                }
+            let members: Vec<u32> = parts.iter().filter_map(|part| self.role_of.get(part).copied()).collect();
+            for member in &members {
+                self.roles[*member as usize].is_member = true;
+            }
+            self.roles[role as usize].members = members;
+        }
+        if inventory.is_manifests() {
+            for role in 0..self.roles.len() {
+                self.roles[role].parts = self.parts_of(role);
             }
         }
+    }
+
+    /// What a role selects, and what that selects.
+    fn parts_of(&self, role: usize) -> Vec<u32> {
+        let mut parts = self.roles[role].members.clone();
+        let mut seen: HashSet<u32> = parts.iter().copied().collect();
+        let mut next = 0;
+        while let Some(part) = parts.get(next).copied() {
+            next += 1;
+            let inner = self.roles[part as usize].members.iter().copied();
+            parts.extend(inner.filter(|member| seen.insert(*member)));
+        }
+        // Two that select each other have the rules of one another, not their own twice.
+        parts.retain(|part| *part as usize != role);
+        parts
     }
 
     fn add_bindings(&mut self, inventory: &Inventory, by_name: &HashMap<(Box<str>, Box<str>), u32>) {
@@ -439,7 +462,7 @@ impl Access {
 
     /// Whether a role's rules are also those of another one that collects them.
     pub fn is_part(&self, role: &Role) -> bool {
-        !role.wholes.is_empty()
+        role.is_member
     }
 
     /// Where a role's rules hold. A `ClusterRole` that nothing here binds, while there may be bindings elsewhere, is
@@ -450,21 +473,31 @@ impl Access {
     }
 
     fn set_reach(&mut self, inventory: &Inventory) {
-        let bound = |role: &Role| {
+        let mut raised = Vec::new();
+        for (index, role) in self.roles.iter_mut().enumerate() {
             let places = role.bindings.iter().map(|index| &self.bindings[*index as usize].namespace);
-            places.map(|place| if place.is_some() { Reach::Namespaces } else { Reach::Everywhere }).max()
-        };
-        let own: Vec<Reach> = self.roles.iter().map(|role| bound(role).unwrap_or(Reach::Nowhere)).collect();
-        for (role, own_reach) in self.roles.iter_mut().zip(&own) {
-            let reach = role.wholes.iter().map(|whole| own[*whole as usize]).fold(*own_reach, Reach::max);
-            role.reach = match reach {
-                Reach::Nowhere if self.may_be_bound_elsewhere => {
-                    let object = role.object.map(|index| inventory.object(index));
-                    let is_namespaced = role.kind == Kind::Role || object.is_some_and(is_made_to_be_collected);
-                    if is_namespaced { Reach::Namespaces } else { Reach::Everywhere }
+            let reach = places.map(|place| if place.is_some() { Reach::Namespaces } else { Reach::Everywhere }).max();
+            role.reach = reach.unwrap_or(Reach::Nowhere);
+            raised.push(index);
+        }
+        // What a role selects holds where it does.
+        while let Some(index) = raised.pop() {
+            let reach = self.roles[index].reach;
+            for place in 0..self.roles[index].members.len() {
+                let member = self.roles[index].members[place] as usize;
+                if self.roles[member].reach < reach {
+                    self.roles[member].reach = reach;
+                    raised.push(member);
                 }
-                reach => reach,
-            };
+            }
+        }
+        if !self.may_be_bound_elsewhere {
+            return;
+        }
+        for role in self.roles.iter_mut().filter(|role| role.reach == Reach::Nowhere) {
+            let object = role.object.map(|index| inventory.object(index));
+            let is_namespaced = role.kind == Kind::Role || object.is_some_and(is_made_to_be_collected);
+            role.reach = if is_namespaced { Reach::Namespaces } else { Reach::Everywhere };
         }
     }
 

@@ -180,6 +180,32 @@ fn a_part_holds_where_the_whole_is_bound() {
     }
 }
 
+/// As `admin` selects `edit`, which selects what extends it.
+#[test]
+fn aggregated_roles_select_aggregated_roles() {
+    let role = |name: &str, label: &str, selected: &str, verb: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {name}, labels: {{for: {label}}}}}\n\
+             aggregationRule: {{clusterRoleSelectors: [{{matchLabels: {{for: {selected}}}}}]}}\n\
+             rules: [{{apiGroups: [''], resources: [pods], verbs: [{verb}]}}]\n---\n"
+        )
+    };
+    let leaf = role("leaf", "middle", "none", "get").replace("aggregationRule", "x");
+    let text = role("top", "bottom", "top", "update") + &role("middle", "top", "middle", "list") + &leaf;
+    let text = text
+        + &role("round", "middle", "bottom", "patch")
+        + "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\n\
+           roleRef: {kind: ClusterRole, name: top}\nsubjects: [{kind: User, name: jane}]\n";
+    let inventory = manifests(&text);
+    let jane = Subject::user("jane");
+    assert!(may(&inventory, &jane, "get pods.") && !may(&inventory, &jane, "list pods."));
+    let live = cluster(&text);
+    assert!(may(&live, &jane, "update pods.") && !may(&live, &jane, "get pods."));
+    let leaf = live.access().role(live.find(Kind::ClusterRole, "", "leaf").unwrap()).unwrap();
+    assert_eq!(live.access().reach(leaf), Reach::Everywhere);
+    assert!(live.access().is_part(leaf));
+}
+
 #[test]
 fn grants_and_workloads_of_subjects() {
     let inventory = manifests(SHOP);
@@ -302,6 +328,9 @@ proptest! {
         let access = inventory.access();
         for object in inventory.objects() {
             let subjects = access.binding(object).map_or(&[][..], |binding| &binding.subjects);
+            if let Some(role) = access.role(object) {
+                prop_assert!(access.rules(role).count() < 1000);
+            }
             for (_, subject) in subjects {
                 drop(access.grants_of(subject));
             }
