@@ -3,7 +3,7 @@
 use kubewise_audit::{
     Completeness, Inventory, Kind, Node, Object, Options,
     access::{PolicyRule, Reach, Request, Subject},
-    audit, flatten, yaml,
+    audit, audit_by, flatten, rules, yaml,
 };
 use proptest::prelude::*;
 
@@ -258,6 +258,51 @@ fn what_has_no_namespace_is_in_the_default_one() {
     let web = Subject::ServiceAccount { namespace: "default".into(), name: "web".into() };
     assert!(may(&inventory, &web, "get pods."));
     assert_eq!(inventory.access().workloads_of("", "web").len(), 1);
+}
+
+/// What could not be read may bind, run as or be what is looked for.
+#[test]
+fn what_was_not_read_is_not_missed() {
+    let object = |kind: &str, more: &str| {
+        let version = if kind == "ServiceAccount" { "v1" } else { "rbac.authorization.k8s.io/v1" };
+        format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a, namespace: shop}}\n{more}")
+    };
+    let binding = |kind: &str, role: &str| {
+        let subjects = "subjects: [{kind: ServiceAccount, name: x, namespace: shop}]\n";
+        object(kind, &format!("roleRef: {{kind: {role}, name: x}}\n{subjects}"))
+    };
+    let unread = |text: &str, rule: &str, kinds: &[Kind]| {
+        let rule = rules::find(rule).expect("a rule");
+        for missing in std::iter::once(None).chain(kinds.iter().copied().map(Some)) {
+            let whole = Kind::ALL.iter().copied().filter(|kind| Some(*kind) != missing).collect();
+            let inventory = inventory(text, Completeness::Cluster { whole, without_values: true, version: None });
+            let report = audit_by(&inventory, &Options::default(), [rule]);
+            let expected = (usize::from(missing.is_none()), usize::from(missing.is_some()));
+            assert_eq!((report.findings.len(), report.not_assessable.len()), expected, "{}: {missing:?}", rule.id);
+        }
+    };
+    let workloads = [Kind::Pod, Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::Job, Kind::CronJob];
+    unread(&object("ServiceAccount", ""), "service-account-unused", &workloads);
+    unread(&object("Role", ""), "role-unbound", &[Kind::RoleBinding, Kind::ClusterRoleBinding]);
+    unread(&binding("RoleBinding", "Role"), "binding-to-missing-role", &[Kind::Role]);
+    unread(&binding("RoleBinding", "ClusterRole"), "binding-to-missing-role", &[Kind::ClusterRole]);
+    unread(&binding("RoleBinding", "Role"), "binding-to-missing-service-account", &[Kind::ServiceAccount]);
+}
+
+/// A role that nothing binds holds nowhere only when all bindings are known.
+#[test]
+fn bindings_that_were_not_read_may_bind() {
+    let text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n";
+    for (missing, expected) in [
+        (Kind::Secret, Reach::Nowhere),
+        (Kind::RoleBinding, Reach::Everywhere),
+        (Kind::ClusterRoleBinding, Reach::Everywhere),
+    ] {
+        let whole = Kind::ALL.iter().copied().filter(|kind| *kind != missing).collect();
+        let inventory = inventory(text, Completeness::Cluster { whole, without_values: true, version: None });
+        let role = inventory.access().role(&inventory.objects()[0]).unwrap();
+        assert_eq!(inventory.access().reach(role), expected, "{missing:?}");
+    }
 }
 
 /// Anything at all, at the places that rules look at.

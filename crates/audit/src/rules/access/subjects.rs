@@ -150,7 +150,7 @@ fn unused_service_account(object: &Object, out: &mut Out<'_>) {
         return;
     }
     let knows_jobs = inventory.is_whole(Kind::CronJob) && inventory.is_whole(Kind::Job);
-    if !inventory.is_manifests() && inventory.would_have_pods(&object.namespace) && knows_jobs {
+    if knows_jobs && inventory.would_have_pods(&object.namespace) {
         let message = format!("No workload runs as service account \"{}/{}\".", object.namespace, object.name);
         out.fail(object.spot("metadata.name"), message);
     } else {
