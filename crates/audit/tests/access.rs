@@ -305,6 +305,96 @@ fn bindings_that_were_not_read_may_bind() {
     }
 }
 
+#[test]
+fn messages_name_what_was_found() {
+    let role = |kind: &str, rule: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: r}}\nrules: [{{{rule}}}]\n---\n"
+        )
+    };
+    let binding = |kind: &str, role: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: b, namespace: shop}}\n\
+             roleRef: {{kind: ClusterRole, name: {role}}}\nsubjects: [{{kind: ServiceAccount, name: web, namespace: shop}}]\n---\n"
+        )
+    };
+    let pod = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{serviceAccountName: web}}\n---\n"
+        )
+    };
+    let secrets = "apiGroups: [''], resources: [secrets], verbs: [list, get]";
+    let all = "apiGroups: ['*'], resources: ['*'], verbs: ['*']";
+    let admin = binding("ClusterRoleBinding", "cluster-admin");
+    for (text, rule, expected) in [
+        (
+            role("ClusterRole", secrets),
+            "secrets-read-cluster-wide",
+            "ClusterRole \"r\" allows get, list on secrets in every namespace.",
+        ),
+        (role("Role", secrets), "secrets-read", "Role \"r\" allows get, list on secrets in namespace \"default\"."),
+        (
+            role("ClusterRole", secrets) + &binding("RoleBinding", "r"),
+            "secrets-read",
+            "ClusterRole \"r\" allows get, list on secrets in the namespaces it is bound in.",
+        ),
+        (
+            role("ClusterRole", all),
+            "cluster-role-full-access",
+            "ClusterRole \"r\" allows all verbs on all resources in the cluster.",
+        ),
+        (
+            role("Role", all),
+            "role-full-access",
+            "Role \"r\" allows all verbs on all resources in namespace \"default\".",
+        ),
+        (
+            role("Role", "apiGroups: [apps], resources: [deployments, daemonsets], verbs: [create]"),
+            "workloads-create",
+            "Role \"r\" allows create on deployments and one other resource in namespace \"default\".",
+        ),
+        (
+            role("ClusterRole", "apiGroups: [''], resources: [nodes/proxy], verbs: [get]"),
+            "nodes-proxy",
+            "ClusterRole \"r\" allows get on nodes/proxy.",
+        ),
+        (
+            admin.clone(),
+            "cluster-admin-service-account",
+            "The service account \"shop/web\", which no workload here runs as, is cluster-admin.",
+        ),
+        (
+            admin.clone() + &pod("a"),
+            "cluster-admin-service-account",
+            "The service account \"shop/web\", which Pod/shop/a runs as, is cluster-admin.",
+        ),
+        (
+            admin.clone() + &pod("a") + &pod("b"),
+            "cluster-admin-service-account",
+            "The service account \"shop/web\", which Pod/shop/a and 1 more run as, is cluster-admin.",
+        ),
+        (
+            binding("RoleBinding", "cluster-admin"),
+            "cluster-admin-in-namespace",
+            "The service account \"shop/web\", which no workload here runs as, is cluster-admin in namespace \"shop\".",
+        ),
+        (
+            admin.replace("ServiceAccount, name: web", "User, name: jane"),
+            "cluster-admin-user",
+            "The user \"jane\" is cluster-admin.",
+        ),
+        (
+            admin + &pod("a"),
+            "workload-cluster-admin",
+            "Its service account \"web\" has all rights in the whole cluster by ClusterRole cluster-admin (bound by b).",
+        ),
+    ] {
+        let report = audit_by(&manifests(&text), &Options::default(), [rules::find(rule).expect("a rule")]);
+        let messages: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages, [expected], "{rule}");
+    }
+}
+
 /// Anything at all, at the places that rules look at.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let words =
