@@ -331,8 +331,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "node-label-deprecated",
         title: "Deprecated node label in scheduling",
-        why: "Cloud providers and Kubernetes stop setting the deprecated labels: nodes without them take no such \
-              pod, which then stays pending.",
+        why: "Nodes will not have the deprecated labels for ever: without them no node takes such a pod, which then \
+              stays pending.",
         fix: "Use the label that took its place.",
         patch: Patch::None,
         severity: Severity::Low,
@@ -373,8 +373,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "service-tolerate-unready-annotation",
         title: "Deprecated annotation for endpoints that are not ready",
-        why: "Newer versions of Kubernetes read the field only: peers that are to find each other before they are \
-              ready do not.",
+        why: "The annotation is deprecated since Kubernetes 1.11: where it is not read, peers that are to find each \
+              other before they are ready do not.",
         fix: "Set spec.publishNotReadyAddresses: true and remove the annotation.",
         patch: Patch::Object("spec:\n  publishNotReadyAddresses: true\n"),
         severity: Severity::Low,
@@ -457,8 +457,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "storage-annotation-deprecated",
         title: "Storage settings by deprecated annotations",
-        why: "The annotations became fields long ago; versions that no longer read them give the volume the default \
-              class or no options.",
+        why: "The annotations became fields long ago and are still read for old objects only: a version that stops \
+              doing so gives the volume the default class or no options.",
         fix: "Set the field that took the annotation's place.",
         patch: Patch::None,
         severity: Severity::Low,
