@@ -1,20 +1,23 @@
 //! Every API of the table is judged as it says, at each version where that changes.
 
 use kubewise_audit::{
-    Completeness, Inventory, KubernetesVersion, Object, Options, audit_by,
+    Completeness, Inventory, KubernetesVersion, Object, Options, Report, audit_by,
     rules::{self, deprecation},
     yaml,
 };
 
-/// The rules that say something of an object with this API version, kind and target version.
-fn said(version: &str, kind: &str, target: KubernetesVersion) -> Vec<&'static str> {
+fn report(version: &str, kind: &str, target: KubernetesVersion) -> Report {
     let text = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\n");
     let object = Object::new(yaml::documents(&text).expect("is YAML").remove(0), None).expect("is an object");
     let inventory = Inventory::new([object], Completeness::Manifests);
     let options = Options { version: target, ..Options::default() };
     let judges = ["api-removed", "api-deprecated", "api-not-yet-served"].map(|id| rules::find(id).expect("is a rule"));
-    let report = audit_by(&inventory, &options, judges);
-    report.findings.iter().map(|finding| finding.rule.id).collect()
+    audit_by(&inventory, &options, judges)
+}
+
+/// The rules that say something of an object with this API version, kind and target version.
+fn said(version: &str, kind: &str, target: KubernetesVersion) -> Vec<&'static str> {
+    report(version, kind, target).findings.iter().map(|finding| finding.rule.id).collect()
 }
 
 fn before(version: KubernetesVersion) -> KubernetesVersion {
@@ -101,6 +104,48 @@ fn what_the_guide_says() {
         assert_eq!((api.introduced.minor, api.deprecated, api.removed), (introduced, None, None));
     }
     assert!(deprecation::apis::find("v1", "Pod").is_none());
+}
+
+#[test]
+fn messages_say_what_to_use_and_from_when() {
+    for (version, kind, minor, message) in [
+        (
+            "extensions/v1beta1",
+            "Ingress",
+            18,
+            "Ingress of extensions/v1beta1 is deprecated since Kubernetes 1.14 and removed in 1.22; use \
+             networking.k8s.io/v1 from Kubernetes 1.19 on, where every path has a pathType and a backend names \
+             service.name and service.port.",
+        ),
+        (
+            "batch/v1beta1",
+            "CronJob",
+            25,
+            "CronJob of batch/v1beta1 is no longer served as of Kubernetes 1.25; use batch/v1.",
+        ),
+        (
+            "policy/v1beta1",
+            "PodSecurityPolicy",
+            36,
+            "PodSecurityPolicy of policy/v1beta1 is no longer served as of Kubernetes 1.25; set Pod Security Admission \
+             labels on namespaces, or use a policy engine.",
+        ),
+        (
+            "v1",
+            "Endpoints",
+            36,
+            "Endpoints of v1 is deprecated since Kubernetes 1.33; use discovery.k8s.io/v1, which has EndpointSlice instead.",
+        ),
+        (
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            22,
+            "HorizontalPodAutoscaler of autoscaling/v2 is served from Kubernetes 1.23 on; the target is 1.22.",
+        ),
+    ] {
+        let report = report(version, kind, KubernetesVersion::new(1, minor));
+        assert_eq!(report.findings[0].message, message);
+    }
 }
 
 #[test]

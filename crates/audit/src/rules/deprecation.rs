@@ -373,8 +373,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "service-tolerate-unready-annotation",
         title: "Deprecated annotation for endpoints that are not ready",
-        why: "The annotation is deprecated since Kubernetes 1.11: where it is not read, peers that are to find each \
-              other before they are ready do not.",
+        why: "Endpoint slices, which Kubernetes uses since 1.21, are made without regard to the annotation: peers \
+              that are to find each other before they are ready do not.",
         fix: "Set spec.publishNotReadyAddresses: true and remove the annotation.",
         patch: Patch::Object("spec:\n  publishNotReadyAddresses: true\n"),
         severity: Severity::Low,
@@ -512,8 +512,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "cronjob-schedule-time-zone",
         title: "CronJob with a time zone in its schedule",
-        why: "A time zone in the schedule was never supported, and newer versions of Kubernetes refuse to create or \
-              update such a CronJob.",
+        why: "A time zone in the schedule was never supported, and newer versions of Kubernetes refuse to create \
+              such a CronJob.",
         fix: "Set spec.timeZone and remove TZ= or CRON_TZ= from the schedule.",
         patch: Patch::None,
         severity: Severity::Medium,

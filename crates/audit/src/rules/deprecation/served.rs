@@ -4,6 +4,7 @@ use crate::{
     object::Object,
     out::Out,
     rules::deprecation::{addons, apis},
+    version::KubernetesVersion,
 };
 
 /// In a cluster an object has the API version that it was asked for in; manifests have the one that will be sent.
@@ -11,7 +12,7 @@ pub(super) fn removed(object: &Object, out: &mut Out<'_>) {
     let Some(api) = apis::find(&object.api_version, &object.kind_name) else { return };
     let Some(removed) = api.removed.filter(|removed| out.version() >= *removed) else { return };
     let what = format!("{} of {} is no longer served as of Kubernetes {removed}", api.kind, api.version);
-    out.fail(object.spot("apiVersion"), format!("{what}; {}.", instead(api)));
+    out.fail(object.spot("apiVersion"), format!("{what}; {}.", instead(api, out.version())));
 }
 
 pub(super) fn deprecated(object: &Object, out: &mut Out<'_>) {
@@ -25,15 +26,18 @@ pub(super) fn deprecated(object: &Object, out: &mut Out<'_>) {
         None => String::new(),
     };
     let what = format!("{} of {} is deprecated since Kubernetes {since}{until}", api.kind, api.version);
-    out.fail(object.spot("apiVersion"), format!("{what}; {}.", instead(api)));
+    out.fail(object.spot("apiVersion"), format!("{what}; {}.", instead(api, out.version())));
 }
 
-fn instead(api: &apis::Api) -> String {
-    match (api.replacement, api.change) {
-        ("", change) => change.to_owned(),
-        (replacement, "") => format!("use {replacement}"),
-        (replacement, change) => format!("use {replacement}, {change}"),
+/// What to use. A replacement may be newer than the version that is meant, while what it replaces is deprecated in it.
+fn instead(api: &apis::Api, version: KubernetesVersion) -> String {
+    if api.replacement.is_empty() {
+        return api.change.to_owned();
     }
+    let newer = apis::find(api.replacement, api.kind).filter(|replacement| replacement.introduced > version);
+    let from = newer.map(|newer| format!(" from Kubernetes {} on", newer.introduced)).unwrap_or_default();
+    let comma = if api.change.is_empty() { "" } else { ", " };
+    format!("use {}{from}{comma}{}", api.replacement, api.change)
 }
 
 pub(super) fn not_yet(object: &Object, out: &mut Out<'_>) {
@@ -41,7 +45,7 @@ pub(super) fn not_yet(object: &Object, out: &mut Out<'_>) {
     // What was read from a cluster is served there.
     if out.inventory().is_manifests() && out.version() < api.introduced {
         let what = format!("{} of {} is served from Kubernetes {} on", api.kind, api.version, api.introduced);
-        out.fail(object.spot("apiVersion"), format!("{what}, which {} is older than.", out.version()));
+        out.fail(object.spot("apiVersion"), format!("{what}; the target is {}.", out.version()));
     }
 }
 
