@@ -124,6 +124,13 @@ fn messages_say_what_to_use_and_from_when() {
             "CronJob of batch/v1beta1 is no longer served as of Kubernetes 1.25; use batch/v1.",
         ),
         (
+            "networking.k8s.io/v1beta1",
+            "IngressClass",
+            19,
+            "IngressClass of networking.k8s.io/v1beta1 is deprecated since Kubernetes 1.19 and removed in 1.22; use \
+             networking.k8s.io/v1.",
+        ),
+        (
             "policy/v1beta1",
             "PodSecurityPolicy",
             36,
