@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use crate::{
-    lazy::{Administration, Door, Manage, OneCluster, OwnAccount, Team, WholeOrganisation},
+    lazy::{Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WholeOrganisation},
     pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
@@ -63,11 +63,14 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/team/invite") view=Team::Invite ssr=SsrMode::Async/>
                     <Route path=path!("/team/members/:member") view=Team::Member ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
+                    <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/findings/:finding") view=AllAudits::FindingPage ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>
                     <ParentRoute path=path!("/clusters/:cluster") view=OneCluster::ClusterFrame ssr=SsrMode::Async>
                         <Route path=path!("") view=OneCluster::ClusterOverview ssr=SsrMode::Async/>
                         <Route path=path!("/applications") view=OneCluster::Applications ssr=SsrMode::Async/>
+                        <Route path=path!("/findings") view=OneCluster::Findings ssr=SsrMode::Async/>
                         <Route path=path!("/workloads") view=OneCluster::Workloads ssr=SsrMode::Async/>
                         <Route path=path!("/images") view=OneCluster::Images ssr=SsrMode::Async/>
                         <Route path=path!("/nodes") view=OneCluster::Nodes ssr=SsrMode::Async/>

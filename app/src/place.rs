@@ -1,7 +1,7 @@
 //! Where a page is: which organisation, which cluster, which part of a list. All of it is in the address; nothing else
 //! remembers it.
 
-use kubewise_contract::{Cursor, ListQuery};
+use kubewise_contract::{Cursor, FindingState, FindingsQuery, ListQuery, Severity};
 use leptos::prelude::*;
 use leptos_router::{
     hooks::{use_params_map, use_query_map},
@@ -54,6 +54,63 @@ fn list_query(params: &ParamsMap) -> ListQuery {
     }
 }
 
+/// Which findings the address asks for.
+pub(crate) fn use_findings_query() -> Memo<FindingsQuery> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|params| findings_query(|name| params.get(name))))
+}
+
+/// Which findings are asked for, from what an address or a form says. What is not understood is not asked for.
+pub(crate) fn findings_query(get: impl Fn(&str) -> Option<String>) -> FindingsQuery {
+    let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    FindingsQuery {
+        state: match get("state").as_deref() {
+            Some("new") => Some(FindingState::New),
+            Some("fixed") => Some(FindingState::Fixed),
+            _ => None,
+        },
+        severity: get("severity").and_then(|severity| Severity::parse(&severity)),
+        rule: get("rule"),
+        category: get("category"),
+        framework: get("framework"),
+        namespace: get("namespace"),
+        app: get("app"),
+        q: get("q"),
+        after: get("after").map(Cursor),
+    }
+}
+
+/// The address of a list of findings with these filters and position.
+pub(crate) fn findings_href(base: &str, query: &FindingsQuery) -> String {
+    let state = match query.state {
+        Some(FindingState::New) => Some("new".to_owned()),
+        Some(FindingState::Fixed) => Some("fixed".to_owned()),
+        Some(FindingState::Open) | None => None,
+    };
+    with_query(
+        base,
+        &[
+            ("state", state),
+            ("severity", query.severity.map(|severity| severity.to_string())),
+            ("rule", query.rule.clone()),
+            ("category", query.category.clone()),
+            ("framework", query.framework.clone()),
+            ("namespace", query.namespace.clone()),
+            ("app", query.app.clone()),
+            ("q", query.q.clone()),
+            ("after", query.after.as_ref().map(|cursor| cursor.0.clone())),
+        ],
+    )
+}
+
+fn with_query(base: &str, pairs: &[(&str, Option<String>)]) -> String {
+    let set: Vec<_> = pairs
+        .iter()
+        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", encode(value))))
+        .collect();
+    if set.is_empty() { base.to_owned() } else { format!("{base}?{}", set.join("&")) }
+}
+
 /// The address of a page of an organisation; `rest` begins with a slash.
 pub(crate) fn org_href(org: &str, rest: &str) -> String {
     format!("/o/{}{rest}", encode(org))
@@ -73,17 +130,17 @@ impl ClusterPlace {
 
 /// The address of a list with these filters and position.
 pub(crate) fn list_href(base: &str, query: &ListQuery) -> String {
-    let pairs = [
-        ("kind", &query.kind),
-        ("namespace", &query.namespace),
-        ("q", &query.q),
-        ("app", &query.app),
-        ("image", &query.image),
-        ("after", &query.after.as_ref().map(|c| c.0.clone())),
-    ];
-    let query: Vec<_> =
-        pairs.into_iter().filter_map(|(k, v)| v.as_ref().map(|v| format!("{k}={}", encode(v)))).collect();
-    if query.is_empty() { base.to_owned() } else { format!("{base}?{}", query.join("&")) }
+    with_query(
+        base,
+        &[
+            ("kind", query.kind.clone()),
+            ("namespace", query.namespace.clone()),
+            ("q", query.q.clone()),
+            ("app", query.app.clone()),
+            ("image", query.image.clone()),
+            ("after", query.after.as_ref().map(|cursor| cursor.0.clone())),
+        ],
+    )
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986 §2.3: safe in a path segment and in a query.

@@ -4,8 +4,8 @@ mod source;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
-use kubewise_backend::{Mailer, SignUpPolicy};
+use anyhow::{Context, Result, anyhow, bail};
+use kubewise_backend::{BucketAddress, Mailer, SignUpPolicy};
 use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the master keys are; made on first start.
     pub master_key_file: PathBuf,
+    /// Where what is large and rarely read is kept.
+    pub object_store: BucketAddress,
     /// How each part reaches PostgreSQL; none: the embedded one.
     pub databases: Option<Databases>,
     /// Which parts this process runs.
@@ -120,6 +122,10 @@ impl Config {
         let data_dir: PathBuf = source.get("KUBEWISE_DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into();
         let master_key_file =
             source.get("KUBEWISE_MASTER_KEY_FILE").map_or_else(|| data_dir.join("master.key"), PathBuf::from);
+        let object_store = match source.get("KUBEWISE_OBJECT_STORE") {
+            Some(address) => address.parse().map_err(|why| anyhow!("KUBEWISE_OBJECT_STORE={address}: {why}"))?,
+            None => BucketAddress::Folder(data_dir.join("objects")),
+        };
         let databases = databases(source)?;
         let roles = roles(&source.get("KUBEWISE_ROLES").unwrap_or_else(|| "web,ingest,worker".to_owned()))?;
         if databases.is_none() && !(roles.web && roles.ingest && roles.worker) {
@@ -161,6 +167,7 @@ impl Config {
             behind_proxy,
             data_dir,
             master_key_file,
+            object_store,
             databases,
             roles,
             log,

@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use kubewise_backend::{Ingest, Live, MasterKeys, Oidc, PasswordPolicy, Web, Worker, World, database::Part};
+use kubewise_backend::{
+    Bucket, BucketAddress, Ingest, Live, MasterKeys, Oidc, PasswordPolicy, Web, Worker, World, database::Part,
+};
 use leptos::config::LeptosOptions;
 use sqlx::PgPool;
 use tokio::{
@@ -31,6 +33,15 @@ const WORKER_CONNECTIONS: u32 = 6;
 /// How long jobs under way may take when the server stops; what is not done by then is enqueued again.
 const JOB_DRAIN: Duration = Duration::from_secs(20);
 
+/// Where what is large is kept. A relative folder is one of the working directory.
+pub fn bucket(config: &Config, keys: MasterKeys) -> Result<Bucket> {
+    let address = match &config.object_store {
+        BucketAddress::Folder(folder) => BucketAddress::Folder(std::path::absolute(folder)?),
+        other @ BucketAddress::S3 { .. } => other.clone(),
+    };
+    Bucket::open(&address, keys).context("KUBEWISE_OBJECT_STORE")
+}
+
 /// The part that serves people.
 pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -41,7 +52,8 @@ pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web>
         Oidc::new(world, &known.issuer, &known.client_id, &known.client_secret, back)
     });
     let pool = databases.pool(Part::Web, WEB_CONNECTIONS)?;
-    let web = Web::new(pool, world.clone(), passwords, keys, config.signup);
+    let bucket = bucket(config, keys.clone())?;
+    let web = Web::new(pool, world.clone(), passwords, keys, bucket, config.signup);
     Ok(web.at(&config.public_url).with_oidc(oidc.transpose()?))
 }
 
@@ -79,7 +91,8 @@ pub async fn serve(config: Config) -> Result<()> {
             tracing::info!(folder = %config.outbox().display(), "no SMTP server is set: mail lands in a folder");
         }
         let pool = databases.pool(Part::Worker, WORKER_CONNECTIONS)?;
-        let worker = Worker::new(pool, world.clone(), config.mailer()?);
+        let keys = MasterKeys::open(&config.master_key_file, &world).context("KUBEWISE_MASTER_KEY_FILE")?;
+        let worker = Worker::new(pool, world.clone(), config.mailer()?, bucket(&config, keys)?);
         let name = format!("{}-{}", std::process::id(), hex::encode(world.random::<4>()));
         Some(tokio::spawn(worker.run(name, wait(stopping.clone()))))
     } else {

@@ -288,7 +288,7 @@ async fn where_people_are_invited_an_invitation_lets_one_in_with_its_address() {
     let with = async |policy| {
         TestServer::start_of(world.clone(), move |database, world, _| {
             let (passwords, keys) = (PasswordPolicy::new(world, 2).unwrap(), MasterKeys::ephemeral(world));
-            Web::new(database.pool(Part::Web), world.clone(), passwords, keys, policy)
+            Web::new(database.pool(Part::Web), world.clone(), passwords, keys, database.bucket(), policy)
         })
         .await
     };

@@ -38,7 +38,8 @@ impl World {
             let oidc = Oidc::new(world, &url, CLIENT, &SECRET.to_owned().into(), back).unwrap();
             let passwords = PasswordPolicy::new(world, 2).unwrap();
             let keys = MasterKeys::ephemeral(world);
-            Web::new(database.pool(Part::Web), world.clone(), passwords, keys, signup).with_oidc(Some(oidc))
+            Web::new(database.pool(Part::Web), world.clone(), passwords, keys, database.bucket(), signup)
+                .with_oidc(Some(oidc))
         })
         .await;
         let post = server.post_office(&world);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use kubewise_backend::{
-    MasterKeys, PasswordPolicy, SignUpPolicy, Web, World,
+    Bucket, BucketAddress, MasterKeys, PasswordPolicy, SignUpPolicy, Web, World,
     database::{Part, Target, migrate},
     testing::TestDatabase,
 };
@@ -80,13 +80,11 @@ impl Stack {
         migrate(&superuser, &Target::new(&urls.owner, Part::Owner).unwrap()).await.unwrap();
         let world = World::system();
         let passwords = PasswordPolicy::new(&world, 1).unwrap();
-        let web = Web::new(
-            Target::new(&urls.web, Part::Web).unwrap().pool(2),
-            world.clone(),
-            passwords,
-            MasterKeys::ephemeral(&world),
-            SignUpPolicy::Open,
-        );
+        let keys = MasterKeys::ephemeral(&world);
+        let objects = BucketAddress::Folder(folder.path().join("objects"));
+        let bucket = Bucket::open(&objects, keys.clone()).unwrap();
+        let pool = Target::new(&urls.web, Part::Web).unwrap().pool(2);
+        let web = Web::new(pool, world.clone(), passwords, keys, bucket, SignUpPolicy::Open);
         let data = folder.path().join("postgres/data");
         (Self::with(cluster, folder, Vec::new(), superuser.pool(2), &web).await, data)
     }

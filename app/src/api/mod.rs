@@ -4,6 +4,7 @@
 mod account;
 mod activity;
 mod answers;
+mod audits;
 mod clusters;
 mod factors;
 mod identity;
@@ -20,6 +21,7 @@ mod tokens;
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use activity::{activity, verify_activity};
 pub(crate) use answers::{At, Frame, InstallStatus, Listing, TokenChoices, Tokens};
+pub(crate) use audits::{Findings, RunAudit, audits, finding, findings};
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
     may_manage_cluster, overview,

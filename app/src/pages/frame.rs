@@ -112,6 +112,7 @@ fn Places(org: Memo<String>, here: OrganisationRef, class: &'static str) -> impl
     let places = [
         ("/", Icon::Dashboard, "Overview"),
         ("/clusters", Icon::Boxes, "Clusters"),
+        ("/audits", Icon::Shield, "Audits"),
         ("/search", Icon::Search, "Search"),
     ];
     let inventory = here.may(Permission::ViewInventory);

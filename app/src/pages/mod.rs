@@ -2,6 +2,7 @@
 
 mod account;
 mod add_cluster;
+mod audits;
 pub(crate) mod cluster;
 mod cluster_table;
 mod clusters;
@@ -25,6 +26,7 @@ mod verify;
 
 pub(crate) use account::{AccountFrame, Authenticator, Codes, Confirm, Organisations, Profile, Security, Sessions};
 pub(crate) use add_cluster::AddCluster;
+pub(crate) use audits::{AuditList, FindingPage};
 pub(crate) use cluster::{ClusterFrame, ClusterOverview};
 pub(crate) use clusters::Clusters;
 pub(crate) use frame::OrganisationFrame;

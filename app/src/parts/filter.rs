@@ -75,7 +75,7 @@ pub(crate) fn FilterBar(base: String, query: ListQuery, offers: Offers) -> impl 
 }
 
 /// A filter with values to choose from; also shows a value that is set but no longer offered.
-fn chooser(
+pub(crate) fn chooser(
     name: &'static str,
     mut offered: Vec<(String, String)>,
     set: Option<String>,
@@ -110,7 +110,7 @@ fn chooser(
 }
 
 /// A filter that a link has set: it can only be removed.
-fn fixed(name: &'static str, label: &'static str, set: Option<String>, off: String) -> Option<AnyView> {
+pub(crate) fn fixed(name: &'static str, label: &'static str, set: Option<String>, off: String) -> Option<AnyView> {
     set.map(|value| {
         view! {
             <span class="chip on">

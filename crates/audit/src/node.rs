@@ -161,8 +161,8 @@ impl Node {
         self.len() == 0
     }
 
-    /// The line of what a path of [`crate::Spot`] names, or of the nearest thing around it that is written.
-    pub(crate) fn line_of(&self, path: &str) -> u32 {
+    /// The line of what a path of [`crate::Spot`] names, as `spec.containers[0].image`, or of the nearest thing around it that is written.
+    pub fn line_of(&self, path: &str) -> u32 {
         let (mut node, mut line) = (self, self.line);
         for step in steps(path) {
             node = match step {

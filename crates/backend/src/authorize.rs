@@ -42,6 +42,7 @@ pub mod permission {
         ViewInventory,
         ManageClusters,
         AddClusters,
+        RunAudits,
         ViewTeam,
         ManageTeam,
         ManageOwnership,

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use apalis::{layers::retry::RetryPolicy, prelude::*};
+use apalis::{
+    layers::{WorkerBuilderExt, retry::RetryPolicy},
+    prelude::*,
+};
 use apalis_postgres::{Config, PostgresStorage, Pubsub};
 use futures::{
     StreamExt,
@@ -20,8 +23,9 @@ use tokio::time::MissedTickBehavior;
 use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 
 use crate::{
-    Error, KEPT, World,
+    Bucket, Error, KEPT, World,
     attempts::FORGOTTEN_AFTER,
+    audits::AuditCluster,
     database::{self, Scope},
     mail::{Mail, Mailer},
     session,
@@ -74,6 +78,16 @@ async fn purge(job: PurgeCluster, worker: Data<Worker>) -> Result<(), Error> {
     })
 }
 
+async fn audit(job: AuditCluster, attempt: Attempt, worker: Data<Worker>) -> Result<(), Error> {
+    let Err(error) = worker.audit_cluster(&job).await else { return Ok(()) };
+    tracing::error!(%error, cluster = %job.cluster, audit = job.number, "an audit could not be done yet");
+    if attempt.current() >= TRIES {
+        worker.give_up_audit(&job).await?;
+        return Ok(());
+    }
+    Err(error)
+}
+
 async fn send(mail: Mail, worker: Data<Worker>) -> Result<(), Error> {
     worker.send_mail(mail).await.inspect_err(|error| tracing::error!(%error, "a mail could not be sent yet"))
 }
@@ -84,12 +98,13 @@ pub struct Worker {
     pub(crate) pool: PgPool,
     pub(crate) world: World,
     pub(crate) mailer: Mailer,
+    pub(crate) bucket: Bucket,
 }
 
 impl Worker {
     /// `pool` logs in as `kubewise_worker`.
-    pub const fn new(pool: PgPool, world: World, mailer: Mailer) -> Self {
-        Self { pool, world, mailer }
+    pub const fn new(pool: PgPool, world: World, mailer: Mailer, bucket: Bucket) -> Self {
+        Self { pool, world, mailer, bucket }
     }
 
     /// Does jobs until `stop` resolves; what is under way is finished, what is not begun stays enqueued. A lost database
@@ -112,6 +127,7 @@ impl Worker {
     async fn work(&self, name: &str, stop: Pin<&mut (impl Future<Output = ()> + Send)>) -> Result<(), Error> {
         let purging = WorkerContext::new(&format!("{name}-purge"));
         let mailing = WorkerContext::new(&format!("{name}-mail"));
+        let auditing = WorkerContext::new(&format!("{name}-audit"));
         let purge = WorkerBuilder::new(&purging)
             .backend(queue::<PurgeCluster>(&self.pool))
             .data(self.clone())
@@ -122,18 +138,27 @@ impl Worker {
             .data(self.clone())
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(send);
+        // One after the other: an audit uses all processors.
+        let audit = WorkerBuilder::new(&auditing)
+            .backend(queue::<AuditCluster>(&self.pool))
+            .data(self.clone())
+            .concurrency(1)
+            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
+            .build(audit);
         let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
-        let (purge, mail) = (purge.run(), mail.run());
-        tokio::pin!(purge, mail);
+        let (purge, mail, audit) = (purge.run(), mail.run(), audit.run());
+        tokio::pin!(purge, mail, audit);
         let ended = tokio::select! {
             result = &mut purge => result,
             result = &mut mail => result,
+            result = &mut audit => result,
             () = self.sweep() => Ok(()),
             () = stop => {
                 // What is under way is finished; the caller decides how long it waits for that.
                 drop(purging.stop());
                 drop(mailing.stop());
-                return tokio::try_join!(purge, mail).map(drop).map_err(failed);
+                drop(auditing.stop());
+                return tokio::try_join!(purge, mail, audit).map(drop).map_err(failed);
             }
         };
         ended.map_err(failed)?;
@@ -160,8 +185,11 @@ impl Worker {
                 break;
             }
         }
+        self.bucket.remove_under(&format!("{}/{}", job.org, job.cluster)).await?;
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
         for statement in [
+            "DELETE FROM findings WHERE org_id = $1 AND cluster_id = $2",
+            "DELETE FROM audit_runs WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_staging WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_staging_state WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_batches WHERE org_id = $1 AND cluster_id = $2",

@@ -16,8 +16,8 @@ use time::{Duration, OffsetDateTime};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Actor, Authorized, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy, SignUpPolicy, Web, Worker,
-    World,
+    Actor, Authorized, Bucket, BucketAddress, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy,
+    SignUpPolicy, Web, Worker, World,
     database::{MIGRATIONS, Part, Target, migrate},
     permission::{AddClusters, Grant, ViewOrganisation},
 };
@@ -33,6 +33,8 @@ pub struct TestDatabase {
     base: String,
     /// Its name.
     pub name: String,
+    keys: MasterKeys,
+    objects: BucketAddress,
 }
 
 impl TestDatabase {
@@ -48,7 +50,9 @@ impl TestDatabase {
             .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template} OWNER kubewise_owner")))
             .await
             .expect("a database is made from the template");
-        Self { base, name }
+        let world = World::system();
+        let objects = BucketAddress::Folder(std::env::temp_dir().join(format!("kubewise-{name}")));
+        Self { base, name, keys: MasterKeys::ephemeral(&world), objects }
     }
 
     /// The address of this database for a part's own login.
@@ -61,6 +65,12 @@ impl TestDatabase {
     /// The address of this database for the superuser of the tests.
     pub fn superuser_url(&self) -> SecretString {
         format!("{}/{}", self.base, self.name).into()
+    }
+
+    /// The same database, for servers with another master key.
+    #[must_use]
+    pub fn with_another_key(self) -> Self {
+        Self { keys: MasterKeys::ephemeral(&World::system()), ..self }
     }
 
     /// A pool with a part's own login.
@@ -76,7 +86,13 @@ impl TestDatabase {
     /// The part that serves people.
     pub fn web(&self, world: &World) -> Web {
         let passwords = PasswordPolicy::new(world, 2).expect("argon2 accepts its parameters");
-        Web::new(self.pool(Part::Web), world.clone(), passwords, MasterKeys::ephemeral(world), SignUpPolicy::Open)
+        let keys = self.keys.clone();
+        Web::new(self.pool(Part::Web), world.clone(), passwords, keys, self.bucket(), SignUpPolicy::Open)
+    }
+
+    /// Where both keep what is large.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::open(&self.objects, self.keys.clone()).expect("a folder is made")
     }
 
     /// The part that serves agents.
@@ -88,7 +104,7 @@ impl TestDatabase {
     pub fn worker(&self, world: &World, outbox: &Path) -> Worker {
         let mailer = Mailer::outbox(outbox.to_owned(), "Kubewise <kubewise@example.com>", "http://127.0.0.1:3000")
             .expect("an address");
-        Worker::new(self.pool(Part::Worker), world.clone(), mailer)
+        Worker::new(self.pool(Part::Worker), world.clone(), mailer, self.bucket())
     }
 }
 
@@ -147,7 +163,12 @@ pub fn outdated_hash(password: &str) -> String {
 pub const PLACE: &str = "198.51.100.0/24";
 
 /// What an [`Installation`] puts into each table that has a cluster; what has a name is called after the cluster.
-const FILLED: [&str; 9] = [
+const FILLED: [&str; 11] = [
+    "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at) SELECT $1, $2, length($3), 'done', now()",
+    "INSERT INTO findings (org_id, cluster_id, fingerprint, opened_in, opened_at, rule, severity, kind, namespace, name, path,
+       message, patch)
+     VALUES ($1, $2, '\\x00112233445566778899aabbccddeeff', 1, now(), 'pss-host-namespaces', 4, 'Pod', 'ns-' || $3,
+             'web-' || $3, 'spec.hostPID', 'Found in ' || $3, '')",
     "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
        images, hash, manifest)
      VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', 'ns-' || $3, 'web-' || $3, now(), true, 'healthy', '{}', '', '')",

@@ -6,7 +6,7 @@ use kubewise_contract::Timestamp;
 use sqlx::PgPool;
 use webauthn_rs::Webauthn;
 
-use crate::{MasterKeys, Oidc, SignUpPolicy, World, passkeys, password::PasswordPolicy, session::Sessions};
+use crate::{Bucket, MasterKeys, Oidc, SignUpPolicy, World, passkeys, password::PasswordPolicy, session::Sessions};
 
 /// All that pages may do. Cheap to clone.
 #[derive(Clone)]
@@ -15,6 +15,7 @@ pub struct Web {
     pub(crate) world: World,
     pub(crate) passwords: PasswordPolicy,
     pub(crate) keys: MasterKeys,
+    pub(crate) bucket: Bucket,
     pub(crate) signup: SignUpPolicy,
     pub(crate) webauthn: Option<Arc<Webauthn>>,
     pub(crate) oidc: Option<Oidc>,
@@ -27,9 +28,10 @@ impl Web {
         world: World,
         passwords: PasswordPolicy,
         keys: MasterKeys,
+        bucket: Bucket,
         signup: SignUpPolicy,
     ) -> Self {
-        Self { pool, world, passwords, keys, signup, webauthn: None, oidc: None }
+        Self { pool, world, passwords, keys, bucket, signup, webauthn: None, oidc: None }
     }
 
     /// With the passkeys of the site at this address, if it has a name.

@@ -229,6 +229,9 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     }
     web.record_export(&log.look::<ViewActivity>(owner).await, "csv").await.unwrap();
     log.wrote(owner, Action::ActivityExport, None, None, Some(json!({ "format": "csv" }))).await;
+    let audited = web.cluster(owner, &log.tenant.slug, id).await.unwrap();
+    web.run_audit(&audited).await.unwrap();
+    log.wrote(owner, Action::AuditRun, Some(id.0), None, Some(json!({ "audit": 1 }))).await;
     web.delete_cluster(&cluster).await.unwrap();
     log.wrote(owner, Action::ClusterDelete, Some(id.0), None, None).await;
 
@@ -500,7 +503,7 @@ async fn what_says_which_line_is_the_last_is_of_its_own_organisation_and_its_own
     let verdict = sealed.after(&["DELETE FROM activity WHERE seq > 1", &put]).await;
     assert_eq!(verdict, broken(0, LogFault::Unsealed));
     // A server with another master key.
-    let elsewhere = sealed.at.database.web(&sealed.at.world);
+    let elsewhere = sealed.at.database.clone().with_another_key().web(&sealed.at.world);
     let org = elsewhere.organisation::<ViewActivity>(&sealed.tenant.owner, &sealed.tenant.slug).await.unwrap();
     assert_eq!(elsewhere.verify_activity(&org).await.unwrap(), broken(0, LogFault::Unsealed));
 }

@@ -43,6 +43,7 @@ actions! {
     ClusterDelete = "cluster.delete", "deleted the cluster";
     ClusterTokenRotate = "cluster.rotate_token", "made a new token for the cluster";
     ClusterTokenRevoke = "cluster.revoke_token", "revoked the token of the cluster";
+    AuditRun = "audit.run", "ran an audit of the cluster";
     MemberInvite = "member.invite", "invited";
     InvitationResend = "invitation.resend", "sent the invitation again to";
     InvitationRevoke = "invitation.revoke", "revoked the invitation of";

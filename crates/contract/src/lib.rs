@@ -5,6 +5,7 @@
 
 mod account;
 mod activity;
+mod audit;
 mod cluster;
 mod error;
 mod ids;
@@ -23,6 +24,10 @@ pub use account::{
     SessionRow, Viewer, Ways,
 };
 pub use activity::{Action, ActivityQuery, ActivityRow, LogFault, Verdict};
+pub use audit::{
+    AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, Control, FindingDetail, FindingRow,
+    FindingSpan, FindingState, FindingsQuery, NotAssessable, RuleText, RunState, Severity, Share,
+};
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
 };

@@ -56,11 +56,13 @@ permissions! {
     ViewOrganisation = "view_organisation",
         "See that the organisation exists and one's own membership in it, and leave it.";
     ViewInventory = "view_inventory",
-        "See clusters and what runs in them, search, and be told of changes as they happen.";
+        "See clusters, what runs in them and what audits found, search, and be told of changes as they happen.";
     ManageClusters = "manage_clusters",
         "Rename and delete clusters; make, rotate and revoke their agents' tokens.";
     AddClusters = "add_clusters",
         "Add clusters. Not for who is limited to chosen clusters: they would not see what they added.";
+    RunAudits = "run_audits",
+        "Run audits of the clusters one sees.";
     ViewTeam = "view_team",
         "See who is a member, in which role and, of the clusters one sees oneself, limited to which.";
     ManageTeam = "manage_team",
@@ -93,7 +95,7 @@ impl Role {
                     Self::Billing => false,
                 }
             }
-            Permission::ManageClusters | Permission::AddClusters => match self {
+            Permission::ManageClusters | Permission::AddClusters | Permission::RunAudits => match self {
                 Self::Owner | Self::Admin | Self::Operator => true,
                 Self::Viewer | Self::Billing => false,
             },
@@ -138,7 +140,7 @@ impl Role {
         match self {
             Self::Owner => "Everything. An organisation always has at least one.",
             Self::Admin => "Everything but ownership and deleting the organisation.",
-            Self::Operator => "Clusters: adds, renames and deletes them, and manages their agents' tokens.",
+            Self::Operator => "Clusters: adds, audits, renames and deletes them, and manages their agents' tokens.",
             Self::Viewer => "Reads, and changes nothing.",
             Self::Billing => "Billing and invoices, and nothing of clusters or people.",
         }

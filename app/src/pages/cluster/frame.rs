@@ -65,6 +65,7 @@ fn head(place: &ClusterPlace, detail: &ClusterDetail, now: Signal<Timestamp>, ta
     let mut tabs = vec![
         ("", "Overview", None),
         ("applications", "Applications", Some(detail.applications)),
+        ("findings", "Findings", None),
         ("workloads", "Workloads", Some(summary.workloads)),
         ("images", "Images", Some(summary.images)),
         ("nodes", "Nodes", Some(summary.nodes)),

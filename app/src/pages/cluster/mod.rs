@@ -1,6 +1,7 @@
 //! The pages of one cluster.
 
 mod applications;
+mod findings;
 mod frame;
 mod images;
 mod list;
@@ -13,6 +14,7 @@ mod settings;
 mod workloads;
 
 pub(crate) use applications::Applications;
+pub(crate) use findings::Findings;
 pub(crate) use frame::ClusterFrame;
 pub(crate) use images::Images;
 pub(crate) use namespaces::Namespaces;

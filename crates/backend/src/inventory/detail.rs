@@ -2,14 +2,13 @@
 
 use kubewise_contract::{Health, ResourceDetail, ResourceRef, ResourceRow, ResourceUid};
 
+use super::manifest;
 use crate::{Authorized, Cluster, Error, Web, permission::ViewInventory, world::timestamp};
 
 /// Owned objects that are listed; more are counted.
 const OWNED: i64 = 100;
 /// Owners above an object: a pod of a job of a cron job has two. Bounded, since agents could send a circle.
 const OWNERS: usize = 8;
-/// Largest manifest that is unpacked: what ingest takes.
-const MANIFEST_BYTES: usize = 4 << 20;
 
 impl Web {
     /// One object with its owners, what it owns, and its manifest.
@@ -19,8 +18,7 @@ impl Web {
         uid: ResourceUid,
     ) -> Result<ResourceDetail, Error> {
         let (mut detail, manifest) = self.resource_and_manifest(cluster, uid).await?;
-        detail.yaml =
-            serde_saphyr::to_string(&manifest).map_err(|e| Error::Internal(format!("manifest as YAML: {e}")))?;
+        detail.yaml = manifest::yaml(&manifest)?;
         Ok(detail)
     }
 
@@ -78,7 +76,7 @@ impl Web {
         .collect();
         tx.commit().await?;
 
-        let manifest = unpack(&row.manifest)?;
+        let manifest = manifest::unpack(&row.manifest)?;
         let labels = manifest
             .pointer("/metadata/labels")
             .and_then(serde_json::Value::as_object)
@@ -142,10 +140,4 @@ async fn owners(
         });
     }
     Ok(owners)
-}
-
-fn unpack(manifest: &[u8]) -> Result<serde_json::Value, Error> {
-    let broken = |e: &dyn std::fmt::Display| Error::Internal(format!("stored manifest: {e}"));
-    let json = zstd::bulk::decompress(manifest, MANIFEST_BYTES).map_err(|e| broken(&e))?;
-    serde_json::from_slice(&json).map_err(|e| broken(&e))
 }

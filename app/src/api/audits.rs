@@ -1,0 +1,80 @@
+//! Audits: asking for them, and what they found.
+
+use kubewise_contract::{
+    Audits, ClusterAudit, FindingDetail, FindingRow, FindingsQuery, ListQuery, Page, Timestamp, UiError,
+};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{At, read::Read};
+
+/// What stands above a cluster's findings, one page of them, and what filters offer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    pub(crate) now: Timestamp,
+    pub(crate) audit: ClusterAudit,
+    pub(crate) page: Page<FindingRow>,
+    pub(crate) namespaces: Vec<String>,
+}
+
+/// The organisation's clusters, and how their last audits ended.
+#[server(name = GetAudits, prefix = "/api", endpoint = "audits", protocol = Read)]
+pub(crate) async fn audits(org: String, query: ListQuery) -> Result<At<Audits>, UiError> {
+    use kubewise_backend::permission::ViewInventory;
+
+    use crate::server::{answer, organisation_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let organisation = organisation_in::<ViewInventory>(&web, &actor, &org).await?;
+        let body = web.audits(&organisation, &query).await?;
+        Ok(At { now: web.now(), body })
+    })
+    .await
+}
+
+/// What the last audit of a cluster found.
+#[server(name = GetFindings, prefix = "/api", endpoint = "findings", protocol = Read)]
+pub(crate) async fn findings(org: String, cluster: String, query: FindingsQuery) -> Result<Findings, UiError> {
+    use kubewise_backend::permission::ViewInventory;
+
+    use crate::server::{answer, cluster_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let cluster = cluster_in::<ViewInventory>(&web, &actor, &org, &cluster).await?;
+        let audit = web.cluster_audit(&cluster).await?;
+        let page = web.findings(&cluster, &query).await?;
+        let namespaces = web.namespace_names(&cluster).await?;
+        Ok(Findings { now: web.now(), audit, page, namespaces })
+    })
+    .await
+}
+
+/// One finding.
+#[server(name = GetFinding, prefix = "/api", endpoint = "finding", protocol = Read)]
+pub(crate) async fn finding(org: String, cluster: String, finding: String) -> Result<At<FindingDetail>, UiError> {
+    use kubewise_backend::permission::ViewInventory;
+
+    use crate::server::{answer, cluster_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let cluster = cluster_in::<ViewInventory>(&web, &actor, &org, &cluster).await?;
+        let body = web.finding(&cluster, &finding).await?;
+        Ok(At { now: web.now(), body })
+    })
+    .await
+}
+
+/// Has a cluster audited.
+#[server(prefix = "/api", endpoint = "run_audit")]
+pub(crate) async fn run_audit(org: String, cluster: String) -> Result<(), UiError> {
+    use kubewise_backend::permission::RunAudits;
+
+    use crate::server::{answer, cluster_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster).await?;
+        web.run_audit(&cluster).await?;
+        Ok(())
+    })
+    .await
+}

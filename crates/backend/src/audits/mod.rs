@@ -1,0 +1,10 @@
+//! Audits: asked for by people, done by the worker, shown by pages.
+
+mod ask;
+mod engine;
+mod findings;
+mod rules;
+mod run;
+mod summary;
+
+pub(crate) use run::AuditCluster;

@@ -1,0 +1,272 @@
+//! Audits: what is found is there, what is mended is gone, each run is done once, and what was judged is kept for who may
+//! see it.
+
+use std::time::Duration as Wait;
+
+use kubewise_backend::{
+    Authorized, Cluster, Error,
+    permission::{ManageClusters, RunAudits, ViewInventory},
+    testing::{Installation, Tenant},
+};
+use kubewise_contract::{
+    AuditRun, ClusterId, FindingRow, FindingState, FindingsQuery, ListQuery, Role, RunState, Severity,
+};
+use serde_json::{Value, json};
+use time::Duration;
+use tokio::sync::watch;
+
+/// Starts a worker; it stops when what is answered is dropped.
+fn work(at: &Installation) -> watch::Sender<bool> {
+    let (stop, mut stopping) = watch::channel(false);
+    let outbox = std::env::temp_dir().join(format!("kubewise-{}-outbox", at.database.name));
+    let worker = at.database.worker(&at.world, &outbox);
+    let name = at.world.uuid().to_string();
+    tokio::spawn(async move {
+        let until = async move { drop(stopping.wait_for(|stop| *stop).await) };
+        worker.run(name, until).await.unwrap();
+    });
+    stop
+}
+
+async fn fresh_cluster(at: &Installation, tenant: &Tenant, name: &str) -> ClusterId {
+    let cluster = at.cluster(tenant, name).await;
+    let behind = at.database.superuser();
+    for table in ["resources", "findings", "audit_runs"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE cluster_id = $1")))
+            .bind(cluster.0)
+            .execute(&behind)
+            .await
+            .unwrap();
+    }
+    cluster
+}
+
+/// Puts an object into the inventory, in place of one of the same name.
+async fn put(at: &Installation, tenant: &Tenant, cluster: ClusterId, kind: &str, object: &Value) {
+    let behind = at.database.superuser();
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+    remove(at, cluster, kind, &name).await;
+    sqlx::query(
+        "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
+           images, hash, manifest, application)
+         VALUES ($1, $2, gen_random_uuid(), $3, $4, $5, $6, now(), true, 'healthy', '{}', '', $7, 'shop')",
+    )
+    .bind(tenant.org.0)
+    .bind(cluster.0)
+    .bind(kind)
+    .bind(text("/apiVersion"))
+    .bind(namespace)
+    .bind(name)
+    .bind(zstd::bulk::compress(object.to_string().as_bytes(), 3).unwrap())
+    .execute(&behind)
+    .await
+    .unwrap();
+}
+
+async fn remove(at: &Installation, cluster: ClusterId, kind: &str, name: &str) {
+    sqlx::query("DELETE FROM resources WHERE cluster_id = $1 AND kind = $2 AND name = $3")
+        .bind(cluster.0)
+        .bind(kind)
+        .bind(name)
+        .execute(&at.database.superuser())
+        .await
+        .unwrap();
+}
+
+fn pod(name: &str, host_pid: bool) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"hostPID": host_pid, "containers": [{"name": "app", "image": "shop:1"}]},
+    })
+}
+
+async fn look<P: kubewise_backend::permission::Grant>(
+    at: &Installation,
+    tenant: &Tenant,
+    cluster: ClusterId,
+) -> Authorized<Cluster, P> {
+    at.web.cluster(&tenant.owner, &tenant.slug, cluster).await.unwrap()
+}
+
+async fn audited(at: &Installation, tenant: &Tenant, cluster: ClusterId) -> AuditRun {
+    let number = at.web.run_audit(&look::<RunAudits>(at, tenant, cluster).await).await.unwrap();
+    until_done(at, tenant, cluster, number).await
+}
+
+async fn until_done(at: &Installation, tenant: &Tenant, cluster: ClusterId, number: i64) -> AuditRun {
+    for _ in 0..600 {
+        let found = at.web.cluster_audit(&look::<ViewInventory>(at, tenant, cluster).await).await.unwrap();
+        match (found.cluster.last, found.cluster.newer) {
+            (Some(last), _) if last.number >= number => return last,
+            (_, Some(newer)) if newer.state == RunState::Failed => return newer,
+            _ => tokio::time::sleep(Wait::from_millis(50)).await,
+        }
+    }
+    panic!("the audit is not done");
+}
+
+/// The findings of the rule about the host's namespaces: others come and go with the catalogue.
+async fn host_pid(at: &Installation, tenant: &Tenant, cluster: ClusterId, state: FindingState) -> Vec<FindingRow> {
+    let rule = Some("pss-host-namespaces".to_owned());
+    let query = FindingsQuery { state: Some(state), rule, ..FindingsQuery::default() };
+    at.web.findings(&look::<ViewInventory>(at, tenant, cluster).await, &query).await.unwrap().rows
+}
+
+fn names(rows: &[FindingRow]) -> Vec<&str> {
+    rows.iter().map(|row| row.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_is_found_is_new_then_open_then_fixed_and_new_again() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    put(&at, &tenant, cluster, "Pod", &pod("web", false)).await;
+    let _worker = work(&at);
+
+    let first = audited(&at, &tenant, cluster).await;
+    assert_eq!((first.number, first.state, first.objects, first.read), (1, RunState::Done, 2, 2));
+    assert!(first.findings.critical >= 1 && first.score.unwrap() < 100.0);
+    assert_eq!((first.opened, first.fixed), (first.findings.total(), 0));
+    let found = host_pid(&at, &tenant, cluster, FindingState::New).await;
+    assert_eq!(names(&found), ["debug"]);
+    assert_eq!((found[0].severity, found[0].is_new), (Severity::Critical, true));
+
+    at.pass(Duration::HOUR);
+    put(&at, &tenant, cluster, "Pod", &pod("debug-2", true)).await;
+    let second = audited(&at, &tenant, cluster).await;
+    assert_eq!(second.fixed, 0);
+    assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::New).await), ["debug-2"]);
+    assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::Open).await), ["debug", "debug-2"]);
+
+    at.pass(Duration::HOUR);
+    put(&at, &tenant, cluster, "Pod", &pod("debug", false)).await;
+    let third = audited(&at, &tenant, cluster).await;
+    assert_eq!((third.opened, third.fixed), (0, 1));
+    assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::Fixed).await), ["debug"]);
+    assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::Open).await), ["debug-2"]);
+
+    at.pass(Duration::HOUR);
+    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    audited(&at, &tenant, cluster).await;
+    let back = host_pid(&at, &tenant, cluster, FindingState::New).await;
+    assert_eq!(names(&back), ["debug"]);
+    let seen = look::<ViewInventory>(&at, &tenant, cluster).await;
+    let detail = at.web.finding(&seen, &back[0].id).await.unwrap();
+    let spans: Vec<_> = detail.history.iter().map(|span| (span.opened_in, span.closed_in)).collect();
+    assert_eq!(spans, [(4, None), (1, Some(3))]);
+    assert_eq!((detail.path.as_str(), detail.is_open), ("spec.hostPID", true));
+    assert!(detail.evidence.lines().nth(detail.line as usize - 1).unwrap().contains("hostPID: true"));
+    assert!(detail.patch.contains("hostPID: false") && !detail.rule.why.is_empty());
+
+    let trend = at.web.cluster_audit(&seen).await.unwrap().trend;
+    assert_eq!(trend.iter().map(|run| run.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let summary = at.web.cluster_audit(&seen).await.unwrap().summary;
+    assert!(summary.rules.iter().any(|rule| rule.name == "pss-host-namespaces" && rule.findings.critical == 2));
+    assert!(summary.namespaces.iter().any(|namespace| namespace.name == "shop"));
+    assert!(summary.applications.iter().any(|application| application.name == "shop"));
+}
+
+#[tokio::test]
+async fn who_asks_at_the_same_time_gets_the_same_audit_and_two_workers_do_it_once() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    for n in 0..200 {
+        put(&at, &tenant, cluster, "Pod", &pod(&format!("debug-{n:03}"), true)).await;
+    }
+    let run = look::<RunAudits>(&at, &tenant, cluster).await;
+    let numbers = futures::future::join_all((0..8).map(|_| at.web.run_audit(&run))).await;
+    assert!(numbers.into_iter().all(|number| number.unwrap() == 1));
+
+    // One that was interrupted: it says that it runs, and nobody runs it.
+    sqlx::query("UPDATE audit_runs SET state = 'running', started_at = now(), read = 7")
+        .execute(&at.database.superuser())
+        .await
+        .unwrap();
+    // As if the queue had handed it out twice.
+    sqlx::query(
+        "INSERT INTO apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority)
+         SELECT job, 'again', job_type, status, attempts, max_attempts, run_at, priority FROM apalis.jobs
+         WHERE job_type = 'audit-cluster'",
+    )
+    .execute(&at.database.superuser())
+    .await
+    .unwrap();
+    let _workers = (work(&at), work(&at), work(&at));
+    let done = until_done(&at, &tenant, cluster, 1).await;
+    assert_eq!((done.state, done.objects, done.opened), (RunState::Done, 200, done.findings.total()));
+    // Whoever came second found it done.
+    tokio::time::sleep(Wait::from_secs(3)).await;
+    assert_eq!(until_done(&at, &tenant, cluster, 1).await, done);
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM findings").fetch_one(&at.database.superuser()).await.unwrap();
+    assert_eq!(rows, done.findings.total());
+}
+
+#[tokio::test]
+async fn what_was_judged_is_kept_encrypted_for_who_sees_the_cluster_and_goes_with_it() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    let worker = work(&at);
+    audited(&at, &tenant, cluster).await;
+
+    let seen = look::<ViewInventory>(&at, &tenant, cluster).await;
+    let evidence = at.web.evidence(&seen, 1).await.unwrap();
+    let judged: Value = serde_json::from_slice(evidence.strip_suffix(b"\n").unwrap()).unwrap();
+    assert_eq!(judged, pod("debug", true));
+    assert!(matches!(at.web.evidence(&seen, 2).await, Err(Error::NotFound)));
+
+    let objects = std::env::temp_dir().join(format!("kubewise-{}", at.database.name));
+    let kept = objects.join(format!("{}/{cluster}/audits/1/evidence", tenant.org));
+    let bytes = std::fs::read(&kept).unwrap();
+    assert!(bytes.len() > 30 && !bytes.windows(7).any(|window| window == b"hostPID"));
+
+    // Without the organisation's key it is noise.
+    let behind = at.database.superuser();
+    sqlx::query("UPDATE organisation_keys SET sealed = sealed || '\\x00'").execute(&behind).await.unwrap();
+    assert!(at.web.evidence(&seen, 1).await.is_err());
+    sqlx::query("UPDATE organisation_keys SET sealed = substring(sealed FOR octet_length(sealed) - 1)")
+        .execute(&behind)
+        .await
+        .unwrap();
+    assert!(at.web.evidence(&seen, 1).await.is_ok());
+
+    at.web.delete_cluster(&look::<ManageClusters>(&at, &tenant, cluster).await).await.unwrap();
+    for _ in 0..200 {
+        let left: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM audit_runs) + (SELECT count(*) FROM findings) + (SELECT count(*) FROM clusters)",
+        )
+        .fetch_one(&behind)
+        .await
+        .unwrap();
+        if left == 0 {
+            assert!(!kept.exists(), "the object is removed before what names it");
+            drop(worker);
+            std::fs::remove_dir_all(&objects).unwrap();
+            return;
+        }
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    panic!("the cluster is not removed");
+}
+
+#[tokio::test]
+async fn who_may_not_run_audits_does_not_and_who_is_limited_sees_theirs() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let (eu, us) = (at.cluster(&tenant, "eu").await, at.cluster(&tenant, "us").await);
+    let viewer = at.member(&tenant, "viewer", Role::Viewer, None).await;
+    let refused = at.web.cluster::<RunAudits>(&viewer, &tenant.slug, eu).await;
+    assert!(matches!(refused, Err(Error::Forbidden)));
+    let limited = at.member(&tenant, "limited", Role::Operator, Some(&[eu])).await;
+    assert!(matches!(at.web.cluster::<RunAudits>(&limited, &tenant.slug, us).await, Err(Error::NotFound)));
+    let organisation = at.look::<ViewInventory>(&limited, &tenant.slug).await.unwrap();
+    let audits = at.web.audits(&organisation, &ListQuery::default()).await.unwrap();
+    assert_eq!(audits.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>(), ["eu"]);
+    assert!(audits.clusters[0].last.is_some() && audits.can_run);
+}
