@@ -110,7 +110,7 @@ fn judge_together(inventory: &Inventory, options: &Options, rules: &[&'static Ru
     failed.sort_unstable();
     failed.dedup();
     let failed = number(failed.len());
-    if out.unknown.is_empty() || failed > 0 {
+    if (out.unknown.is_empty() && !out.is_skipped) || failed > 0 {
         part.counts[index] = (number(about).max(failed), failed);
     }
     part.say(index, out, number(about));
@@ -132,7 +132,7 @@ impl Part {
 
     /// What a rule said of one object.
     fn add(&mut self, index: usize, out: Out<'_>) {
-        let is_judged = out.unknown.is_empty() || !out.findings.is_empty();
+        let is_judged = (out.unknown.is_empty() && !out.is_skipped) || !out.findings.is_empty();
         let counts = &mut self.counts[index];
         counts.0 += u32::from(is_judged);
         counts.1 += u32::from(!out.findings.is_empty());

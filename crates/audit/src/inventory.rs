@@ -107,6 +107,12 @@ impl Inventory {
         Some(&self.objects[*index as usize])
     }
 
+    /// The objects of a kind in a namespace, in no order.
+    pub fn in_namespace(&self, kind: Kind, namespace: &str) -> impl Iterator<Item = &Object> {
+        let found = self.by_name.get(&(kind, namespace.into()));
+        found.into_iter().flat_map(|named| named.values().map(|index| &self.objects[*index as usize]))
+    }
+
     /// Whether an object that is not here does not exist. Manifests never know; what an audit of a cluster reads of
     /// secrets and configuration maps is nothing.
     pub fn is_whole(&self, kind: Kind) -> bool {

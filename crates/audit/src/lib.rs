@@ -13,6 +13,7 @@
 //! ```
 
 pub mod access;
+mod credential;
 mod engine;
 pub mod exception;
 pub mod image;

@@ -44,12 +44,13 @@ pub struct Out<'a> {
     severity: Severity,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unknown: Vec<String>,
+    pub(crate) is_skipped: bool,
 }
 
 impl<'a> Out<'a> {
     pub(crate) fn new(inventory: &'a Inventory, options: &'a Options, rule: &'static Rule) -> Self {
         let severity = options.severity(rule);
-        Self { inventory, options, rule, severity, findings: Vec::new(), unknown: Vec::new() }
+        Self { inventory, options, rule, severity, findings: Vec::new(), unknown: Vec::new(), is_skipped: false }
     }
 
     /// All that is audited.
@@ -91,5 +92,10 @@ impl<'a> Out<'a> {
     /// It cannot be judged from what is known. The reason is the same for all objects that it holds for.
     pub fn cannot(&mut self, reason: impl Into<String>) {
         self.unknown.push(reason.into());
+    }
+
+    /// The rule is not for this object, or its parameters say nothing: it does not count as judged.
+    pub const fn skip(&mut self) {
+        self.is_skipped = true;
     }
 }
