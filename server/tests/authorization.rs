@@ -124,8 +124,8 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
     use Input::{Form, Json};
     use Needs::{Installation, May, Nothing, SignedIn, Whole};
     use Permission::{
-        AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, ViewActivity,
-        ViewInventory, ViewOrganisation, ViewTeam,
+        AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, RunAudits,
+        ViewActivity, ViewInventory, ViewOrganisation, ViewTeam,
     };
     let org = t.slug.as_str();
     let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
@@ -175,6 +175,10 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/retry_job", Installation, Form, json!({"id": "x"})),
         ("/api/frame", May(ViewOrganisation), Json, json!({"org": org})),
         ("/api/overview", May(ViewInventory), Json, json!({"org": org})),
+        ("/api/audits", May(ViewInventory), Json, in_org()),
+        ("/api/findings", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "query": {}})),
+        ("/api/finding", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "finding": "00"})),
+        ("/api/run_audit", May(RunAudits), Form, json!({"org": org, "cluster": cluster})),
         ("/api/clusters", May(ViewInventory), Json, in_org()),
         ("/api/search", May(ViewInventory), Json, in_org()),
         ("/api/cluster", May(ViewInventory), Json, in_cluster()),
@@ -236,11 +240,14 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/team/invite", May(ManageTeam)),
         ("/o/:org/team/members/:member", May(ManageTeam)),
         ("/o/:org/search", May(ViewInventory)),
+        ("/o/:org/audits", May(ViewInventory)),
         ("/o/:org/clusters/new", May(AddClusters)),
         ("/o/:org/clusters/:cluster/install", May(ManageClusters)),
         ("/o/:org/clusters/:cluster", May(ViewInventory)),
         ("/o/:org/clusters/:cluster/applications", May(ViewInventory)),
         ("/o/:org/clusters/:cluster/workloads", May(ViewInventory)),
+        ("/o/:org/clusters/:cluster/findings", May(ViewInventory)),
+        ("/o/:org/clusters/:cluster/findings/:finding", May(ViewInventory)),
         ("/o/:org/clusters/:cluster/images", May(ViewInventory)),
         ("/o/:org/clusters/:cluster/nodes", May(ViewInventory)),
         ("/o/:org/clusters/:cluster/namespaces", May(ViewInventory)),
@@ -476,6 +483,7 @@ fn is_accounted_for(path: &str, status: u16) -> bool {
         | "/api/revoke_api_token"
         | "/api/disable_account"
         | "/api/retry_job" => status == 404,
+        "/api/finding" | "/o/:org/clusters/:cluster/findings/:finding" => status == 404,
         // There is no app to remove, and there are no codes to make anew, unless the case before made some.
         "/api/remove_authenticator" | "/api/new_recovery_codes" => matches!(status, 404 | 200),
         // Nothing is being set up; a link without a token.
@@ -581,7 +589,8 @@ async fn pages_as_everybody(world: &mut World) -> String {
             .replace(":org", world.tenant.slug.as_str())
             .replace(":cluster", &cluster)
             .replace(":member", &world.tenant.user.to_string())
-            .replace(":uid", &uid(1).to_string());
+            .replace(":uid", &uid(1).to_string())
+            .replace(":finding", "00");
         let mut statuses = Vec::new();
         for caller in Caller::ALL {
             world.enrol(caller, &cluster).await;

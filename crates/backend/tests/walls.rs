@@ -33,11 +33,6 @@ async fn tenant(at: &Installation, name: &str) -> Tenant {
     let secret = token(at, &made, &made.owner, None, &[Permission::ViewInventory]).await;
     let bearer = at.web.bearer(&secret, testing::PLACE.to_owned()).await.unwrap().unwrap();
     at.web.count_request(&bearer).await.unwrap();
-    sqlx::query("INSERT INTO organisation_keys VALUES ($1, '', now())")
-        .bind(made.org.0)
-        .execute(&at.database.superuser())
-        .await
-        .unwrap();
     Tenant { org: made.org.0, user: made.owner.user_id(), cluster }
 }
 
