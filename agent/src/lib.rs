@@ -7,11 +7,14 @@
 //!   (one task per kind)
 //! ```
 //!
+//! Apart from all that, [`audit`] judges manifests on disk.
+//!
 //! What bounds its memory: objects are read one at a time from pages that are never held as a whole; of what was sent
 //! only a hash is kept; changes that cannot be sent are gathered up to a limit and then forgotten, which costs a full
 //! synchronisation later.
 #![warn(missing_docs)]
 
+pub mod audit;
 mod backoff;
 mod chain;
 mod config;

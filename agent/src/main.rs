@@ -1,10 +1,10 @@
-//! `kubewise-agent`: reads a cluster and tells a Kubewise server what runs there.
+//! `kubewise-agent`: reads a cluster and tells a Kubewise server what runs there; or audits manifests on disk.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use kubewise_agent::{Config, Environment, LogConfig, Mode, Options, run};
+use kubewise_agent::{Config, Environment, LogConfig, Mode, Options, audit, run};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -36,9 +36,11 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Audit manifests (files and folders of YAML or JSON), without a cluster or a server.
+    Audit(audit::Arguments),
 }
 
-const HELP: &str = "Environment:
+const HELP: &str = "Environment of run:
   KUBEWISE_SERVER          address of the server, as https://kubewise.example.com
   KUBEWISE_TOKEN           the cluster's token, or
   KUBEWISE_TOKEN_FILE      a file that holds it, read again when the token is refused
@@ -51,7 +53,14 @@ const HELP: &str = "Environment:
   KUBEWISE_ALLOW_HTTP      true: send without TLS to another machine [false]";
 
 fn main() -> ExitCode {
-    let Cli { command: Command::Run { once } } = Cli::parse();
+    match Cli::parse().command {
+        Command::Run { once } => start(once),
+        // Before anything is started that only the network needs.
+        Command::Audit(arguments) => audit::audit(&arguments),
+    }
+}
+
+fn start(once: bool) -> ExitCode {
     let environment = Environment(|name: &str| std::env::var_os(name));
     let (log, config) = match environment.log().and_then(|log| Ok((log, environment.config()?))) {
         Ok(read) => read,

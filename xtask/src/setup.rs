@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use crate::project::Project;
 use crate::{cmd, files, postgres};
 
-pub(crate) use python::{API as API_PYTHON, CHART as CHART_PYTHON};
+pub(crate) use python::{API as API_PYTHON, CHART as CHART_PYTHON, CHECKOV as CHECKOV_PYTHON};
 
 /// One thing that a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(crate) enum Part {
     CargoMachete,
     ChartPython,
     ApiPython,
+    CheckovPython,
 }
 
 /// Whether a thing is there.
@@ -43,7 +44,7 @@ impl Part {
     pub(crate) const DEMO: &[Self] =
         &[Self::Node, Self::PostgreSql, Self::WasmTarget, Self::Packages, Self::WasmBindgen, Self::CargoLeptos];
 
-    /// All there is, in the order it is set up: what needs an administrator first, what takes longest last.
+    /// All that tests need, in the order it is set up: what needs an administrator first, what takes longest last.
     pub(crate) const ALL: &[Self] = &[
         Self::Node,
         Self::PostgreSql,
@@ -73,6 +74,7 @@ impl Part {
             Self::CargoMachete => "cargo-machete",
             Self::ChartPython => "Helm's SDK for Python",
             Self::ApiPython => "schemathesis for Python",
+            Self::CheckovPython => "checkov for Python",
         }
     }
 
@@ -93,6 +95,7 @@ impl Part {
             Self::CargoMachete => Ok(cargo_tools::MACHETE.presence(project)),
             Self::ChartPython => CHART_PYTHON.presence(project),
             Self::ApiPython => API_PYTHON.presence(project),
+            Self::CheckovPython => CHECKOV_PYTHON.presence(project),
         }
     }
 
@@ -120,6 +123,7 @@ impl Part {
             Self::CargoMachete => cargo_tools::MACHETE.install(project),
             Self::ChartPython => CHART_PYTHON.install(project),
             Self::ApiPython => API_PYTHON.install(project),
+            Self::CheckovPython => CHECKOV_PYTHON.install(project),
             Self::Node | Self::PostgreSql | Self::Chromium => Ok(()),
         }
     }

@@ -1,7 +1,9 @@
 //! All objects that are audited together, and what is known to be all there is.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
+    hash::{BuildHasher, RandomState},
     sync::OnceLock,
 };
 
@@ -35,32 +37,53 @@ pub struct Inventory {
     objects: Vec<Object>,
     completeness: Completeness,
     by_kind: Vec<Vec<u32>>,
-    by_name: HashMap<(Kind, Box<str>), HashMap<Box<str>, u32>>,
+    /// By kind, namespace and name.
+    by_name: Vec<HashMap<Box<str>, Names>>,
     pods: OnceLock<PodLabels>,
     access: OnceLock<Access>,
 }
+
+/// Objects of one kind in one namespace, by their names.
+type Names = HashMap<Box<str>, u32>;
 
 /// Which pods have which labels.
 #[derive(Debug, Default)]
 struct PodLabels {
     by_namespace: HashMap<Box<str>, Vec<u32>>,
-    by_label: HashMap<NamespacedLabel, Vec<u32>>,
+    /// By the hash of namespace, name and value, so that asking allocates nothing. Two that have the same hash are told
+    /// apart by what asks.
+    by_label: HashMap<u64, Vec<u32>>,
+    /// Other hashes in every process: names are chosen by whoever is audited.
+    hashes: RandomState,
 }
 
-/// Namespace, name and value.
-type NamespacedLabel = (Box<str>, Box<str>, Box<str>);
+impl PodLabels {
+    fn hash(&self, namespace: &str, key: &str, value: &Node) -> u64 {
+        let value = match value.as_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(value.text().unwrap_or_default()),
+        };
+        self.hashes.hash_one((namespace, key, value))
+    }
+}
 
 impl Inventory {
     /// From objects, in their order. `List`s are taken apart by [`flatten`].
     pub fn new(objects: impl IntoIterator<Item = Object>, completeness: Completeness) -> Self {
         let mut objects: Vec<Object> = objects.into_iter().collect();
         let mut by_kind = vec![Vec::new(); Kind::COUNT];
-        let mut by_name: HashMap<(Kind, Box<str>), HashMap<Box<str>, u32>> = HashMap::new();
+        let mut by_name: Vec<HashMap<Box<str>, Names>> = vec![HashMap::new(); Kind::COUNT];
         for (index, object) in (0_u32..).zip(&mut objects) {
             object.index = index;
             by_kind[object.kind as usize].push(index);
             if object.kind != Kind::Other {
-                by_name.entry((object.kind, object.namespace.clone())).or_default().insert(object.name.clone(), index);
+                let namespaces = &mut by_name[object.kind as usize];
+                if !namespaces.contains_key(&object.namespace) {
+                    namespaces.insert(object.namespace.clone(), HashMap::new());
+                }
+                if let Some(names) = namespaces.get_mut(&object.namespace) {
+                    names.insert(object.name.clone(), index);
+                }
             }
         }
         let mut inventory =
@@ -103,13 +126,13 @@ impl Inventory {
 
     /// An object by its name.
     pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Object> {
-        let index = self.by_name.get(&(kind, namespace.into()))?.get(name)?;
+        let index = self.by_name[kind as usize].get(namespace)?.get(name)?;
         Some(&self.objects[*index as usize])
     }
 
     /// The objects of a kind in a namespace, in no order.
     pub fn in_namespace(&self, kind: Kind, namespace: &str) -> impl Iterator<Item = &Object> {
-        let found = self.by_name.get(&(kind, namespace.into()));
+        let found = self.by_name[kind as usize].get(namespace);
         found.into_iter().flat_map(|named| named.values().map(|index| &self.objects[*index as usize]))
     }
 
@@ -130,7 +153,7 @@ impl Inventory {
     /// Whether the absence of an object of this kind in this namespace says something: in a cluster when the kind was
     /// read whole, in manifests when there are others of the kind in the namespace, as what is deployed together has.
     pub fn would_have(&self, kind: Kind, namespace: &str) -> bool {
-        self.is_whole(kind) || (self.is_manifests() && self.by_name.contains_key(&(kind, namespace.into())))
+        self.is_whole(kind) || (self.is_manifests() && self.by_name[kind as usize].contains_key(namespace))
     }
 
     /// Whether pods that are not here do not exist: all kinds that make pods were read whole, or they are manifests
@@ -160,12 +183,10 @@ impl Inventory {
         let all = pods.by_namespace.get(namespace).map_or(NONE, Vec::as_slice);
         let rarest = pairs
             .entries()
-            .map(|(key, value)| {
-                let value = value.text().unwrap_or_default();
-                pods.by_label.get(&(namespace.into(), key.into(), value.into())).map_or(NONE, Vec::as_slice)
-            })
+            .map(|(key, value)| pods.by_label.get(&pods.hash(namespace, key, value)).map_or(NONE, Vec::as_slice))
             .min_by_key(|found| found.len());
-        rarest.unwrap_or(all).iter().filter_map(|index| self.objects[*index as usize].pod())
+        let objects = rarest.unwrap_or(all).iter().map(|index| &self.objects[*index as usize]);
+        objects.filter(move |object| &*object.namespace == namespace).filter_map(Object::pod)
     }
 
     fn pod_labels(&self) -> &PodLabels {
@@ -174,10 +195,13 @@ impl Inventory {
             for (index, object) in (0_u32..).zip(&self.objects) {
                 let Some(pod) = object.pod() else { continue };
                 let namespace = &object.namespace;
-                pods.by_namespace.entry(namespace.clone()).or_default().push(index);
+                match pods.by_namespace.get_mut(namespace) {
+                    Some(indices) => indices.push(index),
+                    None => drop(pods.by_namespace.insert(namespace.clone(), vec![index])),
+                }
                 for (key, value) in pod.labels().entries() {
-                    let value = value.text().unwrap_or_default();
-                    pods.by_label.entry((namespace.clone(), key.into(), value.into())).or_default().push(index);
+                    let hash = pods.hash(namespace, key, value);
+                    pods.by_label.entry(hash).or_default().push(index);
                 }
             }
             pods

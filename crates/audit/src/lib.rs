@@ -16,6 +16,7 @@ pub mod access;
 mod credential;
 mod engine;
 pub mod exception;
+pub mod format;
 pub mod image;
 mod inventory;
 mod node;

@@ -73,6 +73,13 @@ impl<'a> Out<'a> {
         self.options.parameters.system_namespaces.iter().any(|name| name == namespace)
     }
 
+    /// From now on it is another rule that speaks, of another object.
+    pub(crate) const fn turn_to(&mut self, rule: &'static Rule, severity: Severity) {
+        self.rule = rule;
+        self.severity = severity;
+        self.is_skipped = false;
+    }
+
     /// Something is wrong here. The message says what was found, as a sentence with names and values in it.
     pub fn fail(&mut self, spot: Spot, message: impl Into<String>) {
         let Spot { object, container, key, path, line } = spot;

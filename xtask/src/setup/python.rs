@@ -20,6 +20,8 @@ pub(crate) struct Python {
 pub(crate) const CHART: Python = Python { name: "python", requirements: "deploy/requirements.txt" };
 /// With schemathesis, for the test of the public API.
 pub(crate) const API: Python = Python { name: "python-api", requirements: "end2end/api/requirements.txt" };
+/// With checkov, which the audit is compared with.
+pub(crate) const CHECKOV: Python = Python { name: "python-checkov", requirements: "end2end/checkov/requirements.txt" };
 
 impl Python {
     fn folder(&self, project: &Project) -> PathBuf {
