@@ -133,6 +133,18 @@ export function residentCluster(): string {
   return `/o/${resident.slug}/clusters/${resident.cluster}`;
 }
 
+/** Has the resident's cluster audited, and waits until what it found is shown. */
+export async function audited(page: Page) {
+  await visit(page, `${residentCluster()}/findings`);
+  await page.getByRole("button", { name: /^Run audit/ }).click();
+  await expect(async () => {
+    // Where scripts run, the page hears of it; elsewhere it is asked again.
+    if (!scripted()) await page.reload();
+    await expect(page.getByRole("button", { name: /^Run audit/ })).toBeEnabled({ timeout: 1_000 });
+    await expect(page.getByRole("table").getByRole("link").first()).toBeVisible({ timeout: 1_000 });
+  }).toPass({ timeout: 45_000 });
+}
+
 /** The link of a row in the list on the page. */
 export function row(page: Page, name: string) {
   return page.getByRole("table").getByRole("link", { name, exact: true });

@@ -3,7 +3,7 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
 import { stack } from "../support/stack.ts";
-import { addCluster, expect, residentCluster, scripted, signIn, signUp, someone, test, visit } from "../support/test.ts";
+import { addCluster, audited, expect, residentCluster, scripted, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 async function inspect(page: Page, path: string) {
   // The documentation has no script.
@@ -35,6 +35,8 @@ for (const [form, viewport] of [
       provoked.add(404);
       const org = `/o/${stack().resident.slug}`;
       const cluster = residentCluster();
+      await audited(page);
+      const finding = (await page.locator("a.row-link").first().getAttribute("href"))!;
       await visit(page, `${cluster}/workloads`);
       const object = (await page.locator("a.row-link").first().getAttribute("href"))!;
       for (const path of [
@@ -58,11 +60,14 @@ for (const [form, viewport] of [
         `${org}/clusters`,
         `${org}/clusters?q=none`,
         `${org}/clusters/new`,
+        `${org}/audits`,
+        finding,
+        `${cluster}/findings?state=fixed`,
         `${org}/search`,
         `${org}/search?q=argo`,
         `${org}/search?q=nothing-like-this`,
         cluster,
-        ...["applications", "workloads?namespace=argocd", "images", "nodes", "namespaces", "resources", "settings", "install"].map(
+        ...["applications", "findings", "workloads?namespace=argocd", "images", "nodes", "namespaces", "resources", "settings", "install"].map(
           (tab) => `${cluster}/${tab}`,
         ),
         object,
