@@ -57,7 +57,16 @@ pub enum AdminCommand {
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=365))]
         days: i64,
     },
-    /// Print what a cluster holds.
+    /// Have a cluster audited; what it finds is shown in the browser.
+    RunAudit {
+        /// The organisation's address: what follows /o/.
+        #[arg(long)]
+        organisation: String,
+        /// The cluster's name.
+        #[arg(long)]
+        name: String,
+    },
+    /// Print what a cluster holds, and how its last audit ended.
     ClusterStatus {
         /// The organisation's address: what follows /o/.
         #[arg(long)]
@@ -175,6 +184,11 @@ async fn answer(
             let (_, user) = admin::find_organisation(&owner, &slug).await?;
             let report = web.admin_cluster_report(user, &slug, &ClusterName::parse(&name)?).await?;
             serde_json::to_value(report)?
+        }
+        AdminCommand::RunAudit { organisation, name } => {
+            let slug = parse_slug(&organisation)?;
+            let (_, user) = admin::find_organisation(&owner, &slug).await?;
+            json!({ "audit": web.admin_run_audit(user, &slug, &ClusterName::parse(&name)?).await? })
         }
         AdminCommand::DeadJobs => {
             let jobs = admin::dead_jobs(&owner).await?;

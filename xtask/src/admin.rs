@@ -49,6 +49,27 @@ pub(crate) struct ClusterStatus {
     pub(crate) kubernetes_version: Option<String>,
     /// Objects per group-kind that the server holds.
     pub(crate) totals: BTreeMap<String, u64>,
+    /// The last audit that ended well.
+    pub(crate) audit: Option<Audit>,
+}
+
+/// How an audit ended.
+#[derive(Debug, Deserialize, serde::Serialize)]
+pub(crate) struct Audit {
+    pub(crate) number: i64,
+    /// Objects that were judged.
+    pub(crate) objects: u64,
+    /// From 0 to 100.
+    pub(crate) score: Option<f64>,
+    /// Findings by severity.
+    pub(crate) findings: BTreeMap<String, u64>,
+}
+
+/// The answer of `admin run-audit`.
+#[derive(Deserialize)]
+pub(crate) struct AskedAudit {
+    /// Its number.
+    pub(crate) audit: i64,
 }
 
 impl ClusterStatus {
@@ -78,6 +99,10 @@ impl Admin<'_> {
 
     pub(crate) fn cluster_status(&self, organisation: &str, name: &str) -> Result<ClusterStatus> {
         self.ask(&["cluster-status", "--organisation", organisation, "--name", name], None)
+    }
+
+    pub(crate) fn run_audit(&self, organisation: &str, name: &str) -> Result<AskedAudit> {
+        self.ask(&["run-audit", "--organisation", organisation, "--name", name], None)
     }
 
     /// A token of the organisation for the public API, that may do all that a token can.

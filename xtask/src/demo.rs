@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use crate::admin::{CLUSTER, ClusterStatus, EMAIL};
+use crate::admin::{Audit, CLUSTER, ClusterStatus, EMAIL};
 use crate::check::{self, Totals};
 use crate::data_dir::DataDir;
 use crate::postgres::free_port;
@@ -24,7 +24,7 @@ const INVENTORY_LIMIT: Duration = Duration::from_mins(2);
 /// Arguments of `cargo xtask demo`.
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// With fresh data: wait until the cluster is inventoried, print one JSON line of what was seen, stop everything
+    /// With fresh data: wait until the cluster is inventoried and audited, print one JSON line of what was seen, stop everything
     #[arg(long)]
     check: bool,
     /// Listen here (default: 3000, or any free port if that is taken)
@@ -62,6 +62,14 @@ fn show(project: &Project, args: &DemoArgs) -> Result<ExitCode> {
             started.elapsed().as_secs_f64()
         ),
         None => eprintln!("{CLUSTER} is not inventoried yet. {}", stack.agent.last_words()),
+    }
+    match stack.audited()?.and_then(|status| status.audit) {
+        Some(audit) => println!(
+            "  and audited: {} findings, {} of them critical",
+            audit.findings.values().sum::<u64>(),
+            audit.findings.get("critical").copied().unwrap_or_default()
+        ),
+        None => eprintln!("{CLUSTER} is not audited yet. {}", stack.server.daemon.last_words()),
     }
     println!("  Ctrl-C stops everything.");
     run_until_asked(stack)
@@ -105,6 +113,8 @@ struct Seen<'a> {
     totals: &'a Totals,
     served: &'a Totals,
     differences: &'a [String],
+    /// What an audit of it found.
+    audit: Option<&'a Audit>,
     url: String,
     /// From the start of the server.
     seconds: f64,
@@ -131,7 +141,8 @@ fn check(project: &Project, args: &DemoArgs) -> Result<ExitCode> {
     };
     let served = check::served(api)?;
     let differences = differs(&served, &status);
-    let ok = status.status == "live" && differences.is_empty();
+    let audited = stack.audited()?;
+    let ok = status.status == "live" && differences.is_empty() && audited.is_some();
     let seen = Seen {
         ok,
         cluster: CLUSTER,
@@ -140,11 +151,15 @@ fn check(project: &Project, args: &DemoArgs) -> Result<ExitCode> {
         totals: &status.totals,
         served: &served,
         differences: &differences,
+        audit: audited.as_ref().and_then(|status| status.audit.as_ref()),
         url: stack.server.url(),
         seconds,
     };
     println!("{}", serde_json::to_string(&seen)?);
     if !ok {
+        if audited.is_none() {
+            eprintln!("The cluster was not audited.");
+        }
         eprintln!("The cluster is {}, and:\n  {}", status.status, differences.join("\n  "));
         eprintln!("{}\n{}", stack.agent.last_words(), stack.server.daemon.last_words());
     }

@@ -13,11 +13,15 @@ use crate::admin::{Admin, ClusterStatus};
 use crate::daemon::Daemon;
 use crate::data_dir::DataDir;
 use crate::files;
+use crate::interrupt;
 use crate::postgres::free_port;
 use crate::project::{Profile, Project};
 
 /// How long the first start may take: it makes a database.
 const SERVER_START: Duration = Duration::from_mins(2);
+
+/// How long an audit may take.
+const AUDIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// The file with what the demo's person signs in with.
 const PASSWORD: &str = "password";
@@ -189,6 +193,16 @@ impl<'a> Stack<'a> {
     /// What the server knows of the cluster.
     pub(crate) fn status(&self) -> Result<ClusterStatus> {
         self.server.admin(|admin| admin.cluster_status(&self.organisation, crate::admin::CLUSTER))
+    }
+
+    /// Has the cluster audited, and waits until it is: its status then.
+    pub(crate) fn audited(&mut self) -> Result<Option<ClusterStatus>> {
+        let asked = self.server.admin(|admin| admin.run_audit(&self.organisation, crate::admin::CLUSTER))?.audit;
+        interrupt::poll(AUDIT_LIMIT, Duration::from_millis(300), || {
+            self.must_run()?;
+            let is_done = |status: &ClusterStatus| status.audit.as_ref().is_some_and(|audit| audit.number >= asked);
+            Ok(Some(self.status()?).filter(is_done))
+        })
     }
 
     /// An error if one of the three has ended.

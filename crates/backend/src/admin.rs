@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, TokenId, UserId};
+use kubewise_contract::{AuditRun, ClusterId, ClusterName, EmailAddress, OrgId, OrgSlug, Timestamp, TokenId, UserId};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::{
     Error, NewToken, SignUp, Web, World,
-    authorize::permission::{AddClusters, MakeTokens, ManageClusters, ViewInventory},
+    authorize::permission::{AddClusters, MakeTokens, ManageClusters, RunAudits, ViewInventory},
     database::{self, Scope},
     jobs::{BEGUN_AGAIN, DEAD},
     links,
@@ -26,6 +26,8 @@ pub struct ClusterReport {
     pub last_heard: Option<Timestamp>,
     /// Objects per group-kind.
     pub totals: BTreeMap<String, i64>,
+    /// The last audit that ended well.
+    pub audit: Option<AuditRun>,
 }
 
 impl Web {
@@ -100,12 +102,22 @@ impl Web {
         let id = self.admin_find_cluster(org.id, name).await?.ok_or(Error::NotFound)?;
         let cluster = self.cluster::<ViewInventory>(&actor, slug, id).await?;
         let detail = self.cluster_detail(&cluster).await?;
+        let audit = self.cluster_audit(&cluster).await?;
         Ok(ClusterReport {
             status: detail.summary.status,
             kubernetes_version: detail.summary.kubernetes_version,
             last_heard: detail.summary.last_heard,
             totals: detail.totals.into_iter().map(|total| (total.kind, total.count)).collect(),
+            audit: audit.cluster.last,
         })
+    }
+
+    /// Has a cluster audited, in the right of its organisation's owner. Answers the number of the audit.
+    pub async fn admin_run_audit(&self, owner: UserId, slug: &OrgSlug, name: &ClusterName) -> Result<i64, Error> {
+        let actor = self.actor(owner).await?.ok_or(Error::NotFound)?;
+        let org = self.organisation::<ViewInventory>(&actor, slug).await?;
+        let id = self.admin_find_cluster(org.id, name).await?.ok_or(Error::NotFound)?;
+        self.run_audit(&self.cluster::<RunAudits>(&actor, slug, id).await?).await
     }
 }
 
