@@ -65,8 +65,11 @@ fn looked_at(check: &Check) -> String {
         Check::Pod(_) | Check::Container(_) => {
             format!("pods and templates of pods: {}, and other kinds with `spec.template.spec`", names(Kind::WITH_PODS))
         }
-        Check::Object(kinds, _) | Check::Inventory(kinds, _) if kinds.len() >= Kind::ALL.len() => {
+        Check::Object(kinds, _) | Check::Inventory(kinds, _) if kinds.len() > Kind::ALL.len() => {
             "objects of every kind".to_owned()
+        }
+        Check::Object(kinds, _) | Check::Inventory(kinds, _) if kinds.len() == Kind::ALL.len() => {
+            "objects of all kinds that rules have a name for".to_owned()
         }
         Check::Object(kinds, _) | Check::Inventory(kinds, _) => names(kinds),
     }
@@ -209,7 +212,9 @@ mod tests {
         assert!(page.contains("| judged for | every version of Kubernetes |") && !page.contains("Controls"), "{page}");
         assert!(page.contains("In the container:\n\n```yaml\na: 1\n```"), "{page}");
         let all = Rule { check: Check::Inventory(Kind::ALL, |_| {}), patch: Patch::Object("a: 1\n"), ..bare };
-        assert!(all.page().contains("| objects of every kind |") && all.page().contains("In the object:"));
+        assert!(all.page().contains("| objects of all kinds that ") && all.page().contains("In the object:"));
+        let every = rules::find("api-removed").unwrap();
+        assert!(every.page().contains("| objects of every kind |"));
         let pods = Rule { check: Check::Pod(|_, _| {}), ..all };
         assert!(pods.page().contains("| pods and templates of pods: Pod, PodTemplate, "));
     }
