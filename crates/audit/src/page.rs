@@ -102,8 +102,8 @@ fn controls(controls: &[(Framework, &str)]) -> String {
 }
 
 fn list(heading: &str, items: impl Iterator<Item = String>) -> String {
-    let items: String = items.map(|item| format!("- {item}\n")).collect();
-    if items.is_empty() { items } else { format!("## {heading}\n\n{items}") }
+    let items: Vec<_> = items.map(|item| format!("- {item}")).collect();
+    if items.is_empty() { String::new() } else { format!("## {heading}\n\n{}\n", items.join("\n")) }
 }
 
 /// Words of a rule. What stands between backticks is code; nothing else means anything to Markdown.
@@ -172,7 +172,7 @@ mod tests {
             references: &["https://example.com/a_b"],
             check: Check::Object(&[Kind::Pod, Kind::Other], |_, _| {}),
         };
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             # A title
 
             | rule | `an-id` |
@@ -204,7 +204,7 @@ mod tests {
             ## References
 
             - <https://example.com/a_b>
-        "#]]
+        "]]
         .assert_eq(&rule.page());
         let bare =
             Rule { patch: Patch::Container("a: 1\n"), controls: &[], since: KubernetesVersion::new(1, 0), ..rule };
