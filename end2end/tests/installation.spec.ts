@@ -69,3 +69,11 @@ test("the documentation is served, with every route of the API", async ({ page }
     await expect(page.getByRole("heading", { name: new RegExp(` ${path.replaceAll(/[{}]/g, "\\$&")}$`) }).first(), path).toBeVisible();
   }
 });
+
+test("every rule of the audits has a page", async ({ page }) => {
+  await page.goto("/docs/rules");
+  await page.getByRole("link", { name: "pss-host-namespaces", exact: true }).click();
+  await expect(page).toHaveTitle("Pod shares the host's namespaces (pss-host-namespaces) · Kubewise");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Pod shares the host's namespaces");
+  expect((await page.request.get("/docs/rules/none")).status()).toBe(404);
+});

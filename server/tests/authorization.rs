@@ -763,7 +763,7 @@ async fn live_events_are_for_members_alone() {
 }
 
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
-const OTHERS: [(&str, &str); 9] = [
+const OTHERS: [(&str, &str); 10] = [
     ("/healthz", "anybody: says that the process runs"),
     ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
@@ -771,6 +771,7 @@ const OTHERS: [(&str, &str); 9] = [
     ("oidc::CALLBACK", "the browser that was led there, by the state in its session (server/tests/oidc.rs)"),
     ("/docs", "anybody: the documentation"),
     ("/docs/{page}", "anybody: the documentation"),
+    ("/docs/rules/{rule}", "anybody: the documentation"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
     ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
 ];

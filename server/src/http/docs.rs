@@ -6,12 +6,21 @@ use axum::{
 };
 use http::{StatusCode, header};
 use kubewise_app::document;
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use kubewise_audit::rules;
+use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 use super::router::WebState;
 
 /// The pages: address, name, text.
-const PAGES: [(&str, &str, &str); 7] = [
+const PAGES: [(&str, &str, &str); 11] = [
+    ("audits", "Audits", include_str!("../../../docs/audits.md")),
+    ("rules", "Rules of the audits", include_str!("../../../docs/audit/rules.md")),
+    ("scores", "Scores of audits", include_str!("../../../docs/audit/scores.md")),
+    (
+        "pod-security-standards",
+        "Pod Security Standards by version",
+        include_str!("../../../docs/audit/pod-security-standards.md"),
+    ),
     ("api", "API", include_str!("../../../docs/api.md")),
     ("roles", "Roles and permissions", include_str!("../../../docs/roles.md")),
     ("configuration", "Configuration", include_str!("../../../docs/configuration.md")),
@@ -49,11 +58,22 @@ pub(super) async fn index(State(state): State<WebState>) -> Response {
 pub(super) async fn page(State(state): State<WebState>, Path(path): Path<String>) -> Response {
     match PAGES.iter().position(|(known, ..)| *known == path) {
         Some(at) => answer(&state, PAGES[at].1, &state.documentation.0[at]),
-        None => {
-            let body = "<h1>Nothing here</h1><p><a class=\"link\" href=\"/docs\">Go to the documentation</a></p>";
-            (StatusCode::NOT_FOUND, answer(&state, "Nothing here", body)).into_response()
-        }
+        None => nothing(&state),
     }
+}
+
+/// A rule of the audits.
+pub(super) async fn rule(State(state): State<WebState>, Path(id): Path<String>) -> Response {
+    let Some(rule) = rules::find(&id) else { return nothing(&state) };
+    let back = "<p><a class=\"link\" href=\"/docs/rules\">Rules of the audits</a></p>";
+    // Searched for by either.
+    let title = format!("{} ({})", rule.title, rule.id);
+    answer(&state, &title, &format!("{back}{}", rendered(&rule.page())))
+}
+
+fn nothing(state: &WebState) -> Response {
+    let body = "<h1>Nothing here</h1><p><a class=\"link\" href=\"/docs\">Go to the documentation</a></p>";
+    (StatusCode::NOT_FOUND, answer(state, "Nothing here", body)).into_response()
 }
 
 fn answer(state: &WebState, title: &str, body: &str) -> Response {
@@ -83,8 +103,9 @@ fn rendered(text: &str) -> String {
         })
         .collect();
     name_headings(&mut events);
+    let events = lead_to_rules(events);
     let mut out = String::new();
-    html::push_html(&mut out, events.into_iter());
+    html::push_html(&mut out, events);
     // A wide table is scrolled by itself, also with the keyboard.
     out.replace("<table>", "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Table\"><table>")
         .replace("</table>", "</table></div>")
@@ -109,6 +130,29 @@ fn name_headings(events: &mut [Event<'_>]) {
             _ => {}
         }
     }
+}
+
+/// The id of a rule leads to its page; not in a link, and not in the head of a table, where the rule's own page says it.
+fn lead_to_rules(events: Vec<Event<'_>>) -> impl Iterator<Item = Event<'_>> {
+    let mut is_plain = true;
+    events.into_iter().flat_map(move |event| {
+        match &event {
+            Event::Start(Tag::Link { .. } | Tag::TableHead) => is_plain = false,
+            Event::End(TagEnd::Link | TagEnd::TableHead) => is_plain = true,
+            _ => {}
+        }
+        let link = match &event {
+            Event::Code(id) if is_plain => rules::find(id).map(|rule| Tag::Link {
+                link_type: LinkType::Inline,
+                dest_url: format!("/docs/rules/{}", rule.id).into(),
+                title: CowStr::Borrowed(""),
+                id: CowStr::Borrowed(""),
+            }),
+            _ => None,
+        };
+        let end = link.as_ref().map(|_| Event::End(TagEnd::Link));
+        [link.map(Event::Start), Some(event), end].into_iter().flatten()
+    })
 }
 
 /// Where a link leads on the site; none for files that are in the repository alone.
@@ -136,5 +180,38 @@ mod tests {
             rendered("see [the plan](../ARCHITECTURE.md) and [roles](roles.md)").trim(),
             "<p>see the plan and <a href=\"/docs/roles\">roles</a></p>"
         );
+    }
+
+    #[test]
+    fn rules_that_are_named_lead_to_their_pages() {
+        let link = "<a href=\"/docs/rules/pss-host-ports\"><code>pss-host-ports</code></a>";
+        assert_eq!(rendered("`pss-host-ports`, `none`").trim(), format!("<p>{link}, <code>none</code></p>"));
+        assert!(!rendered("[`pss-host-ports`](roles.md)").contains("/docs/rules"));
+        let own = rendered(&rules::find("pss-host-ports").unwrap().page());
+        assert!(own.contains("<code>pss-host-ports</code>") && !own.contains("/docs/rules/pss-host-ports"));
+        let [standards, list] = ["pod-security-standards", "rules"].map(|page| {
+            let (.., text) = PAGES.iter().find(|(known, ..)| *known == page).unwrap();
+            rendered(text)
+        });
+        assert!(standards.contains(link));
+        for rule in rules::all() {
+            assert!(list.contains(&format!("href=\"/docs/rules/{}\"", rule.id)), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn links_within_the_documentation_are_of_this_site() {
+        for (page, _, text) in PAGES {
+            let html = rendered(text);
+            for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                let Some(path) = link.strip_prefix("/docs/") else { continue };
+                let (path, part) = path.split_once('#').unwrap_or((path, ""));
+                let rule = path.strip_prefix("rules/").is_some_and(|id| rules::find(id).is_some());
+                let other = PAGES.iter().find(|(known, ..)| *known == path);
+                assert!(rule || other.is_some(), "{page}: {link}");
+                let is_there = |(.., text): &(_, _, &str)| rendered(text).contains(&format!("id=\"{part}\""));
+                assert!(part.is_empty() || page == "api" || other.is_some_and(is_there), "{page}: {link}");
+            }
+        }
     }
 }

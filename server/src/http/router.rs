@@ -149,6 +149,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
     pages
         .route("/docs", get(docs::index))
         .route("/docs/{page}", get(docs::page).layer(CompressionLayer::new().br(true).gzip(true)))
+        .route("/docs/rules/{rule}", get(docs::rule).layer(CompressionLayer::new().br(true).gzip(true)))
         .route("/o/{org}/events", get(events::events).layer(sessions.clone()))
         .route("/o/{org}/activity/export", post(activity_export::export).layer(sessions))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))

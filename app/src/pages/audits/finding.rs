@@ -105,9 +105,14 @@ fn why(detail: &FindingDetail) -> AnyView {
         .map(|link| view! { <li><a class="link" href=link.clone() rel="noreferrer external">{link.clone()}</a></li> })
         .collect();
     let controls = (!controls.is_empty()).then(|| view! { <ul class="lines">{controls}</ul> });
+    // Of a rule that this version no longer has, the documentation says nothing.
+    let page = (!rule.why.is_empty()).then(|| {
+        let page = format!("/docs/rules/{}", rule.id);
+        view! { <span class="right"><a class="link" href=page rel="external">"About this rule"</a></span> }
+    });
     view! {
         <section class="card" aria-labelledby="why">
-            <header><h2 id="why">"Why it matters"</h2></header>
+            <header><h2 id="why">"Why it matters"</h2>{page}</header>
             <div class="pad prose">
                 <p>{rule.why.clone()}</p>
                 <div class="tags">{categories}</div>
