@@ -225,7 +225,12 @@ impl Worker {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        if state.as_deref() != Some("running") {
+        let Some(state) = state else {
+            // The cluster was removed meanwhile, perhaps before its evidence was there.
+            self.bucket.remove_under(evidence).await?;
+            return Ok(());
+        };
+        if state != "running" {
             return Ok(());
         }
         let now = self.world.now();
