@@ -227,7 +227,8 @@ impl Worker {
         .await?;
         let Some(state) = state else {
             // The cluster was removed meanwhile, perhaps before its evidence was there.
-            self.bucket.remove_under(evidence).await?;
+            let (folder, _) = evidence.rsplit_once('/').unwrap_or((evidence, ""));
+            self.bucket.remove_under(folder).await?;
             return Ok(());
         };
         if state != "running" {
