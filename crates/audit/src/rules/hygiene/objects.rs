@@ -35,6 +35,10 @@ pub(super) fn duplicate(out: &mut Out<'_>) {
 }
 
 pub(super) fn label_missing(object: &Object, out: &mut Out<'_>) {
+    if out.parameters().required_labels.is_empty() {
+        out.skip();
+        return;
+    }
     if object.is_made || object.controller().is_some() || out.is_system(&object.namespace) {
         return;
     }
