@@ -1,7 +1,7 @@
 //! All objects that are audited together, and what is known to be all there is.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::OnceLock,
 };
 
@@ -37,6 +37,8 @@ pub struct Inventory {
     by_kind: Vec<Vec<u32>>,
     by_name: HashMap<(Kind, Box<str>), HashMap<Box<str>, u32>>,
     pods: OnceLock<PodLabels>,
+    namespaces: OnceLock<HashMap<(Box<str>, Box<str>), Vec<u32>>>,
+    generated: OnceLock<HashSet<(Kind, Box<str>)>>,
     access: OnceLock<Access>,
 }
 
@@ -63,8 +65,16 @@ impl Inventory {
                 by_name.entry((object.kind, object.namespace.clone())).or_default().insert(object.name.clone(), index);
             }
         }
-        let mut inventory =
-            Self { objects, completeness, by_kind, by_name, pods: OnceLock::new(), access: OnceLock::new() };
+        let mut inventory = Self {
+            objects,
+            completeness,
+            by_kind,
+            by_name,
+            pods: OnceLock::new(),
+            namespaces: OnceLock::new(),
+            generated: OnceLock::new(),
+            access: OnceLock::new(),
+        };
         let made: Vec<bool> = inventory.objects.iter().map(|object| inventory.has_maker(object)).collect();
         for (object, made) in inventory.objects.iter_mut().zip(made) {
             object.is_made = made;
@@ -182,6 +192,57 @@ impl Inventory {
             }
             pods
         })
+    }
+
+    /// The namespaces that a `LabelSelector` selects.
+    pub fn namespaces_selected(&self, label_selector: &Node) -> impl Iterator<Item = &Object> {
+        const NONE: &[u32] = &[];
+        let by_label = self.namespaces.get_or_init(|| {
+            let mut by_label: HashMap<_, Vec<u32>> = HashMap::new();
+            for namespace in self.of(Kind::Namespace) {
+                for (key, value) in namespace.labels().entries() {
+                    let label = (key.into(), value.text().unwrap_or_default().into());
+                    by_label.entry(label).or_default().push(namespace.index());
+                }
+            }
+            by_label
+        });
+        let of_label = |(key, value): (&str, &Node)| {
+            let label = (key.into(), value.text().unwrap_or_default().into());
+            by_label.get(&label).map_or(NONE, Vec::as_slice)
+        };
+        let rarest = label_selector.get("matchLabels").entries().map(of_label).min_by_key(|found| found.len());
+        let found = rarest.unwrap_or(&self.by_kind[Kind::Namespace as usize]).iter();
+        found
+            .map(|index| &self.objects[*index as usize])
+            .filter(|namespace| selector::selects(label_selector, namespace.labels()))
+    }
+
+    /// Whether a tool makes a `ConfigMap` or a `Secret` of this name from another object: Kustomize's generators, sealed
+    /// and external secrets, certificates.
+    pub fn is_generated(&self, kind: Kind, name: &str) -> bool {
+        self.generated.get_or_init(|| self.generators()).contains(&(kind, name.into()))
+    }
+
+    fn generators(&self) -> HashSet<(Kind, Box<str>)> {
+        let mut generated = HashSet::new();
+        for object in self.of(Kind::Other) {
+            match &*object.kind_name {
+                "Kustomization" => {
+                    for (field, kind) in [("configMapGenerator", Kind::ConfigMap), ("secretGenerator", Kind::Secret)] {
+                        let made = object.root.get(field).items().iter().map(|made| made.get("name").str());
+                        generated.extend(made.map(|name| (kind, name.into())));
+                    }
+                }
+                "SealedSecret" | "ExternalSecret" | "Certificate" => {
+                    let named = [object.spec().at(&["target", "name"]).str(), object.spec().get("secretName").str()];
+                    let names = named.into_iter().filter(|_| &*object.kind_name != "SealedSecret");
+                    generated.extend(names.chain([&*object.name]).map(|name| (Kind::Secret, name.into())));
+                }
+                _ => {}
+            }
+        }
+        generated
     }
 
     /// Who may do what, from roles and bindings.
