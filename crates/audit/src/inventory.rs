@@ -82,9 +82,13 @@ impl Inventory {
         inventory
     }
 
-    /// Whether the controller of an object is here, and makes it from a template that is judged itself.
+    /// Whether the controller of an object is here, and makes it from a template that is judged itself. What is being
+    /// deleted and outlived its controller by some seconds is as good as gone.
     fn has_maker(&self, object: &Object) -> bool {
         let Some((kind, name)) = object.controller() else { return false };
+        if object.metadata().get("deletionTimestamp").is_present() {
+            return true;
+        }
         Kind::WITH_PODS
             .iter()
             .filter(|maker| maker.as_str() == kind)

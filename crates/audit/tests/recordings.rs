@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const DAYS: [&str; 2] = ["acme-prod-day1", "acme-prod-day2"];
 
-/// Group-version and plural of what the agent reads; a test of the agent holds its list.
+/// Group-version and plural of what the agent reads (`crates/protocol/src/kinds.rs`).
 const KINDS: &[&str] = &[
     "api/v1/limitranges",
     "api/v1/namespaces",
@@ -79,7 +79,7 @@ const ANNOTATIONS: &[&str] = &[
 ];
 
 /// Where the recordings are, if they are.
-pub fn folder() -> Option<PathBuf> {
+fn folder() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clusters");
     let folder = std::env::var_os("KUBEWISE_CLUSTERS_DIR").map_or_else(beside, PathBuf::from);
     if DAYS.iter().all(|day| folder.join(day).is_dir()) {
@@ -115,14 +115,14 @@ fn strip(value: &mut Value) {
 }
 
 /// A cluster as it was recorded: its objects as the agent would send them.
-pub struct Recording {
+struct Recording {
     objects: Vec<Value>,
     completeness: Completeness,
     options: Options,
 }
 
 impl Recording {
-    pub fn read(folder: &Path) -> Self {
+    fn read(folder: &Path) -> Self {
         let mut objects = Vec::new();
         let mut whole = BTreeSet::new();
         for path in KINDS {
@@ -148,13 +148,151 @@ impl Recording {
         Self { objects, completeness, options: Options { version, ..Options::default() } }
     }
 
-    pub fn inventory(&self) -> Inventory {
+    fn inventory(&self) -> Inventory {
         let nodes = self.objects.iter().map(|value| serde_json::from_value::<Node>(value.clone()).expect("a tree"));
         let objects = nodes.flat_map(flatten).filter_map(|node| Object::new(node, None));
         Inventory::new(objects, self.completeness.clone())
     }
 
-    pub fn audit(&self, inventory: &Inventory) -> Report {
+    fn audit(&self, inventory: &Inventory) -> Report {
         audit(inventory, &self.options)
+    }
+}
+
+/// Kind, namespace and name.
+type Name = (String, String, String);
+
+/// What an object is, without what changes by itself.
+fn meaning(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in ["resourceVersion", "generation", "managedFields"] {
+            metadata.remove(field);
+        }
+    }
+    object
+}
+
+fn named(object: &Value) -> Name {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
+}
+
+fn name_of(finding: &Finding, inventory: &Inventory) -> Name {
+    let object = inventory.object(finding.object);
+    (object.kind_name.to_string(), object.namespace.to_string(), object.name.to_string())
+}
+
+/// Objects that are on one of the days only, or are not the same on both.
+fn differing(days: &[Recording; 2]) -> BTreeSet<Name> {
+    let [before, after] = days.each_ref().map(|day| {
+        day.objects.iter().map(|object| (named(object), meaning(object))).collect::<BTreeMap<Name, Value>>()
+    });
+    before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+}
+
+/// What follows from a workload that differs for what is as it was: with its pods gone, fewer of a workload are ready,
+/// and nobody runs as a service account.
+fn follows(finding: &Finding, name: &Name, differing: &[&Value]) -> bool {
+    let (_, namespace, own) = name;
+    let neighbours = differing.iter().filter(|object| object["metadata"]["namespace"].as_str() == Some(namespace));
+    match finding.rule.id {
+        "workload-not-ready" => neighbours.map(|object| named(object)).any(|(kind, _, pod)| {
+            kind == "Pod" && pod.strip_prefix(own.as_str()).is_some_and(|rest| rest.starts_with('-'))
+        }),
+        "service-account-unused" => neighbours
+            .map(|object| &object["spec"]["template"]["spec"]["serviceAccountName"])
+            .any(|account| account.as_str() == Some(own)),
+        _ => false,
+    }
+}
+
+fn all(folder: &Path) -> [Recording; 2] {
+    DAYS.map(|day| Recording::read(&folder.join(day)))
+}
+
+fn fingerprints(report: &Report) -> BTreeSet<Fingerprint> {
+    report.findings.iter().map(|finding| finding.fingerprint).collect()
+}
+
+#[test]
+fn what_is_new_and_what_is_fixed_is_about_what_changed() {
+    let Some(folder) = folder() else { return };
+    let days = all(&folder);
+    let differing = differing(&days);
+    assert!(!differing.is_empty());
+    let inventories = days.each_ref().map(Recording::inventory);
+    let [before, after] = [0, 1].map(|day| days[day].audit(&inventories[day]));
+    let (old, new) = (fingerprints(&before), fingerprints(&after));
+    assert_eq!((old.len(), new.len()), (before.findings.len(), after.findings.len()), "each has its own");
+    let objects = days.iter().flat_map(|day| &day.objects);
+    let changed: Vec<&Value> = objects.filter(|object| differing.contains(&named(object))).collect();
+    let mut faults = Vec::new();
+    for (report, inventory, others) in [(&before, &inventories[0], &new), (&after, &inventories[1], &old)] {
+        let only_here = report.findings.iter().filter(|finding| !others.contains(&finding.fingerprint));
+        for finding in only_here {
+            let name = name_of(finding, inventory);
+            if !differing.contains(&name) && !follows(finding, &name, &changed) {
+                faults.push(format!("{} {name:?}: {}", finding.rule.id, finding.message));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+    // And what was added or taken away is.
+    let (fixed, found) = (old.difference(&new).count(), new.difference(&old).count());
+    assert!(fixed > 0 && found > 0, "{fixed} fixed, {found} new");
+}
+
+#[test]
+fn what_was_added_to_debug_is_critical() {
+    let Some(folder) = folder() else { return };
+    let days = all(&folder);
+    let [before, after] = days.each_ref().map(Recording::inventory);
+    let old = fingerprints(&days[0].audit(&before));
+    let mut critical: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for finding in days[1].audit(&after).findings {
+        if finding.severity == Severity::Critical && !old.contains(&finding.fingerprint) {
+            critical.entry(finding.object).or_default().insert(finding.rule.id);
+        }
+    }
+    let expected = ["pss-privileged-containers", "pss-host-namespaces", "host-path-root"];
+    let is_debug = |rules: &BTreeSet<&str>| expected.iter().all(|rule| rules.contains(rule));
+    assert_eq!(critical.len(), 1, "one object: {critical:?}");
+    assert!(critical.values().all(is_debug), "{critical:?}");
+}
+
+#[test]
+fn a_service_account_with_all_rights_leads_to_the_workloads_that_use_it() {
+    let Some(folder) = folder() else { return };
+    for day in all(&folder) {
+        let inventory = day.inventory();
+        let report = day.audit(&inventory);
+        let of = |rule: &'static str| report.findings.iter().filter(move |finding| finding.rule.id == rule);
+        assert!(of("workload-cluster-admin").count() > 0);
+        for finding in of("workload-cluster-admin") {
+            let object = inventory.object(finding.object);
+            let account = object.pod().expect("a workload").service_account();
+            assert!(finding.message.contains(&format!("\"{account}\"")), "{}", finding.message);
+            let mut bindings = of("cluster-admin-service-account");
+            assert!(bindings.any(|binding| binding.message.contains(&object.title())), "{}", object.title());
+        }
+    }
+}
+
+#[test]
+fn an_audit_says_the_same_each_time() {
+    let Some(folder) = folder() else { return };
+    for day in all(&folder) {
+        let (first, second) = (day.inventory(), day.inventory());
+        let began = Instant::now();
+        let report = day.audit(&first);
+        println!("{} objects, {} findings, {:?}", first.objects().len(), report.findings.len(), began.elapsed());
+        let again = day.audit(&second);
+        assert_eq!(format!("{:?}", report.findings), format!("{:?}", again.findings));
+        assert_eq!(report.not_assessable, again.not_assessable);
+        assert_eq!(format!("{:?}", report.tallies), format!("{:?}", again.tallies));
     }
 }

@@ -524,14 +524,19 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "default-service-account",
         title: "Pod uses the default service account",
-        why: "All pods that name no service account share this one: a right that is given to it for one of them is \
-              given to all.",
+        why: "Whoever gets into a container finds its token. All pods that name no service account share this one: a \
+              right that is given to it for one of them is given to all.",
         fix: "Make a service account for the workload and name it in serviceAccountName, or set \
               automountServiceAccountToken: false.",
         patch: Patch::None,
         severity: Severity::Low,
         categories: &[Category::Security, Category::AccessControl],
-        controls: &[(Framework::Cis, "5.1.5")],
+        controls: &[
+            (Framework::Cis, "5.1.5"),
+            (Framework::Cis, "5.1.6"),
+            (Framework::Nsa, "Protecting Pod service account tokens"),
+            (Framework::Mitre, "T1528"),
+        ],
         since: ALWAYS,
         references: &["https://kubernetes.io/docs/concepts/security/service-accounts/"],
         check: Check::Pod(identity::default_account),
