@@ -37,7 +37,7 @@ pub struct Inventory {
     by_kind: Vec<Vec<u32>>,
     by_name: HashMap<(Kind, Box<str>), HashMap<Box<str>, u32>>,
     pods: OnceLock<PodLabels>,
-    namespaces: OnceLock<HashMap<(Box<str>, Box<str>), Vec<u32>>>,
+    namespaces: OnceLock<HashMap<Label, Vec<u32>>>,
     generated: OnceLock<HashSet<(Kind, Box<str>)>>,
     access: OnceLock<Access>,
 }
@@ -48,6 +48,9 @@ struct PodLabels {
     by_namespace: HashMap<Box<str>, Vec<u32>>,
     by_label: HashMap<NamespacedLabel, Vec<u32>>,
 }
+
+/// Name and value.
+type Label = (Box<str>, Box<str>);
 
 /// Namespace, name and value.
 type NamespacedLabel = (Box<str>, Box<str>, Box<str>);

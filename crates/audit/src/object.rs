@@ -119,7 +119,8 @@ pub struct Object {
     pub source: Option<Arc<str>>,
     /// All of it.
     pub root: Node,
-    /// Whether an object that is audited too makes this one, so that what is said of it is said there.
+    /// Whether an object that is audited too makes this one, so that what is said of it is said there; or it is on its way
+    /// out, and its maker gone.
     pub(crate) is_made: bool,
 }
 

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -78,6 +79,11 @@ const ANNOTATIONS: &[&str] = &[
     "volume.kubernetes.io/",
 ];
 
+/// For who runs the tests with `--nocapture`, or looks into a log.
+fn say(text: &str) {
+    writeln!(io::stderr(), "{text}").expect("standard error is open");
+}
+
 /// Where the recordings are, if they are.
 fn folder() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clusters");
@@ -85,7 +91,7 @@ fn folder() -> Option<PathBuf> {
     if DAYS.iter().all(|day| folder.join(day).is_dir()) {
         return Some(folder);
     }
-    println!("no recorded clusters in {}: nothing is audited", folder.display());
+    say(&format!("no recorded clusters in {}: nothing is audited", folder.display()));
     None
 }
 
@@ -142,7 +148,8 @@ impl Recording {
         whole.remove(&Kind::Other);
         let text = fs::read_to_string(folder.join("version.json")).expect("the version");
         let said: Value = serde_json::from_str(&text).expect("JSON");
-        let version = format!("{}.{}", said["major"].as_str().unwrap(), said["minor"].as_str().unwrap());
+        let version =
+            format!("{}.{}", said["major"].as_str().expect("a number"), said["minor"].as_str().expect("a number"));
         let version = version.parse().expect("a version");
         let completeness = Completeness::Cluster { whole, without_values: true, version: Some(version) };
         Self { objects, completeness, options: Options { version, ..Options::default() } }
@@ -289,7 +296,8 @@ fn an_audit_says_the_same_each_time() {
         let (first, second) = (day.inventory(), day.inventory());
         let began = Instant::now();
         let report = day.audit(&first);
-        println!("{} objects, {} findings, {:?}", first.objects().len(), report.findings.len(), began.elapsed());
+        let (objects, findings) = (first.objects().len(), report.findings.len());
+        say(&format!("{objects} objects, {findings} findings, {:?}", began.elapsed()));
         let again = day.audit(&second);
         assert_eq!(format!("{:?}", report.findings), format!("{:?}", again.findings));
         assert_eq!(report.not_assessable, again.not_assessable);

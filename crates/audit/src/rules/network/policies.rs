@@ -197,7 +197,7 @@ pub(super) fn selects_host_network(policy: &Object, out: &mut Out<'_>) {
         return;
     }
     let mut pods = out.inventory().pods_selected(&policy.namespace, pods);
-    if let Some(pod) = pods.find(|pod| pod.spec.get("hostNetwork").is_true()) {
+    if let Some(pod) = pods.find(|pod| !pod.object.is_made && pod.spec.get("hostNetwork").is_true()) {
         let message = format!(
             "{} selects the pods of {}, which use the node's network (hostNetwork: true).",
             policy.title(),
