@@ -111,6 +111,7 @@ fn needed<'a>(pod: Pod<'a>, fields: &Fields, judge: &mut dyn FnMut(Reference<'a,
 fn missing(kind: Kind, pod: Pod<'_>, fields: &Fields, out: &mut Out<'_>) {
     let inventory = out.inventory();
     let namespace = &*pod.object.namespace;
+    let mut is_unknown = false;
     needed(pod, fields, &mut |reference| {
         // Kubernetes, Istio and OpenShift put these into every namespace.
         let is_everywhere =
@@ -119,13 +120,16 @@ fn missing(kind: Kind, pod: Pod<'_>, fields: &Fields, out: &mut Out<'_>) {
             return;
         }
         if !inventory.would_have(kind, namespace) {
-            out.cannot(format!("which objects of kind {} there are is not known", kind.as_str()));
+            is_unknown = true;
         } else if !inventory.is_generated(kind, reference.name) {
             let message =
                 format!("{} needs {} \"{}\", which there is not.", pod.object.title(), kind.as_str(), reference.name);
             out.fail(pod.spot(&(reference.path)()), message);
         }
     });
+    if is_unknown {
+        out.cannot(format!("which objects of kind {} there are is not known", kind.as_str()));
+    }
 }
 
 pub(super) fn config_map_missing(pod: Pod<'_>, out: &mut Out<'_>) {
