@@ -428,6 +428,11 @@ impl Access {
         found.map(|index| &self.bindings[*index as usize])
     }
 
+    /// Whether a binding names a service account itself, not a group that it is in.
+    pub fn is_bound(&self, namespace: &str, name: &str) -> bool {
+        self.service_accounts.get(namespace_or_default(namespace)).is_some_and(|names| names.contains_key(name))
+    }
+
     /// The roles that a service account has, with those of the groups that it is in.
     pub fn grants_of_service_account(&self, namespace: &str, name: &str) -> impl Iterator<Item = Grant<'_>> {
         self.bindings_of_service_account(namespace, name).filter_map(|binding| self.grant(binding))

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::OnceLock,
 };
@@ -40,6 +40,8 @@ pub struct Inventory {
     /// By kind, namespace and name.
     by_name: Vec<HashMap<Box<str>, Names>>,
     pods: OnceLock<PodLabels>,
+    namespaces: OnceLock<HashMap<Label, Vec<u32>>>,
+    generated: OnceLock<HashSet<(Kind, Box<str>)>>,
     access: OnceLock<Access>,
 }
 
@@ -67,6 +69,9 @@ impl PodLabels {
     }
 }
 
+/// Name and value.
+type Label = (Box<str>, Box<str>);
+
 impl Inventory {
     /// From objects, in their order. `List`s are taken apart by [`flatten`].
     pub fn new(objects: impl IntoIterator<Item = Object>, completeness: Completeness) -> Self {
@@ -86,8 +91,16 @@ impl Inventory {
                 }
             }
         }
-        let mut inventory =
-            Self { objects, completeness, by_kind, by_name, pods: OnceLock::new(), access: OnceLock::new() };
+        let mut inventory = Self {
+            objects,
+            completeness,
+            by_kind,
+            by_name,
+            pods: OnceLock::new(),
+            namespaces: OnceLock::new(),
+            generated: OnceLock::new(),
+            access: OnceLock::new(),
+        };
         let made: Vec<bool> = inventory.objects.iter().map(|object| inventory.has_maker(object)).collect();
         for (object, made) in inventory.objects.iter_mut().zip(made) {
             object.is_made = made;
@@ -95,9 +108,13 @@ impl Inventory {
         inventory
     }
 
-    /// Whether the controller of an object is here, and makes it from a template that is judged itself.
+    /// Whether the controller of an object is here, and makes it from a template that is judged itself. What is being
+    /// deleted and outlived its controller by some seconds is as good as gone.
     fn has_maker(&self, object: &Object) -> bool {
         let Some((kind, name)) = object.controller() else { return false };
+        if object.metadata().get("deletionTimestamp").is_present() {
+            return true;
+        }
         Kind::WITH_PODS
             .iter()
             .filter(|maker| maker.as_str() == kind)
@@ -206,6 +223,57 @@ impl Inventory {
             }
             pods
         })
+    }
+
+    /// The namespaces that a `LabelSelector` selects.
+    pub fn namespaces_selected(&self, label_selector: &Node) -> impl Iterator<Item = &Object> {
+        const NONE: &[u32] = &[];
+        let by_label = self.namespaces.get_or_init(|| {
+            let mut by_label: HashMap<_, Vec<u32>> = HashMap::new();
+            for namespace in self.of(Kind::Namespace) {
+                for (key, value) in namespace.labels().entries() {
+                    let label = (key.into(), value.text().unwrap_or_default().into());
+                    by_label.entry(label).or_default().push(namespace.index());
+                }
+            }
+            by_label
+        });
+        let of_label = |(key, value): (&str, &Node)| {
+            let label = (key.into(), value.text().unwrap_or_default().into());
+            by_label.get(&label).map_or(NONE, Vec::as_slice)
+        };
+        let rarest = label_selector.get("matchLabels").entries().map(of_label).min_by_key(|found| found.len());
+        let found = rarest.unwrap_or(&self.by_kind[Kind::Namespace as usize]).iter();
+        found
+            .map(|index| &self.objects[*index as usize])
+            .filter(|namespace| selector::selects(label_selector, namespace.labels()))
+    }
+
+    /// Whether a tool makes a `ConfigMap` or a `Secret` of this name from another object: Kustomize's generators, sealed
+    /// and external secrets, certificates.
+    pub fn is_generated(&self, kind: Kind, name: &str) -> bool {
+        self.generated.get_or_init(|| self.generators()).contains(&(kind, name.into()))
+    }
+
+    fn generators(&self) -> HashSet<(Kind, Box<str>)> {
+        let mut generated = HashSet::new();
+        for object in self.of(Kind::Other) {
+            match &*object.kind_name {
+                "Kustomization" => {
+                    for (field, kind) in [("configMapGenerator", Kind::ConfigMap), ("secretGenerator", Kind::Secret)] {
+                        let made = object.root.get(field).items().iter().map(|made| made.get("name").str());
+                        generated.extend(made.map(|name| (kind, name.into())));
+                    }
+                }
+                "SealedSecret" | "ExternalSecret" | "Certificate" => {
+                    let named = [object.spec().at(&["target", "name"]).str(), object.spec().get("secretName").str()];
+                    let names = named.into_iter().filter(|_| &*object.kind_name != "SealedSecret");
+                    generated.extend(names.chain([&*object.name]).map(|name| (Kind::Secret, name.into())));
+                }
+                _ => {}
+            }
+        }
+        generated
     }
 
     /// Who may do what, from roles and bindings.

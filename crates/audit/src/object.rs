@@ -119,7 +119,8 @@ pub struct Object {
     pub source: Option<Arc<str>>,
     /// All of it.
     pub root: Node,
-    /// Whether an object that is audited too makes this one, so that what is said of it is said there.
+    /// Whether an object that is audited too makes this one, so that what is said of it is said there; or it is on its way
+    /// out, and its maker gone.
     pub(crate) is_made: bool,
 }
 
@@ -206,23 +207,25 @@ impl Object {
     /// The pod that it is or makes. Kinds of others that have `spec.template.spec.containers`, as Argo Rollouts and
     /// Knative Services have, make pods too.
     pub fn pod(&self) -> Option<Pod<'_>> {
-        let (metadata, spec): (&[&str], &'static str) = match self.kind {
-            Kind::Pod => (&["metadata"], "spec"),
-            Kind::PodTemplate => (&["template", "metadata"], "template.spec"),
-            Kind::CronJob => {
-                (&["spec", "jobTemplate", "spec", "template", "metadata"], "spec.jobTemplate.spec.template.spec")
-            }
-            kind if kind == Kind::Other || Kind::WITH_PODS.contains(&kind) => {
-                (&["spec", "template", "metadata"], "spec.template.spec")
-            }
+        let (around, path): (&[&str], &'static str) = match self.kind {
+            Kind::Pod => (&[], "spec"),
+            Kind::PodTemplate => (&["template"], "template.spec"),
+            Kind::CronJob => (&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec"),
+            Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::ReplicaSet
+            | Kind::ReplicationController
+            | Kind::Job
+            | Kind::Other => (&["spec", "template"], "spec.template.spec"),
             _ => return None,
         };
-        let node = spec.split('.').fold(&self.root, |node, key| node.get(key));
-        if self.kind == Kind::Other && !node.get("containers").is_list() {
+        let around = self.root.at(around);
+        let spec = around.get("spec");
+        if self.kind == Kind::Other && !spec.get("containers").is_list() {
             return None;
         }
-        let metadata = self.root.at(metadata);
-        node.is_map().then_some(Pod { object: self, path: spec, metadata, spec: node })
+        spec.is_map().then_some(Pod { object: self, path, metadata: around.get("metadata"), spec })
     }
 }
 

@@ -21,7 +21,13 @@ pub fn selects(selector: &Node, labels: &Node) -> bool {
 
 /// Whether labels have every pair of a map, as the selectors of Services and `matchLabels` say it.
 pub fn selects_map(pairs: &Node, labels: &Node) -> bool {
-    pairs.entries().all(|(key, value)| labels.get(key).text() == value.text() && value.is_present())
+    pairs.entries().all(|(key, value)| {
+        let label = labels.get(key);
+        match (label.as_str(), value.as_str()) {
+            (Some(label), Some(value)) => label == value,
+            _ => label.text() == value.text() && value.is_present(),
+        }
+    })
 }
 
 /// Whether a `LabelSelector` says nothing, and so selects everything.

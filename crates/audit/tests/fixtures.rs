@@ -18,7 +18,8 @@ use std::{
 };
 
 use kubewise_audit::{
-    Check, Completeness, Inventory, Kind, KubernetesVersion, Object, Options, Rule, audit_by, flatten, rules, yaml,
+    Check, Completeness, Framework, Inventory, Kind, KubernetesVersion, Object, Options, Rule, audit_by, flatten,
+    rules, yaml,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -249,5 +250,119 @@ fn every_rule_says_what_people_need() {
         assert!(!rule.references.is_empty(), "{id}: references");
         assert!(rule.references.iter().all(|link| link.starts_with("https://")), "{id}: references");
         assert!(!rule.check.kinds().is_empty(), "{id}: kinds");
+        let mut controls = BTreeSet::new();
+        for (framework, control) in rule.controls {
+            assert!(is_control(*framework, control), "{id}: {framework} has no control {control:?}");
+            assert!(controls.insert((framework.as_str(), control)), "{id}: {framework} {control} twice");
+        }
+    }
+}
+
+/// Headings of the NSA and CISA's Kubernetes Hardening Guide, version 1.2: chapters and what is in them.
+const NSA: &[&str] = &[
+    "Kubernetes Pod security",
+    "Immutable container file systems",
+    "Building secure container images",
+    "Protecting Pod service account tokens",
+    "Network separation and hardening",
+    "Resource policies",
+    "Control plane hardening",
+    "Encryption",
+    "Secrets",
+    "Authentication and authorization",
+    "Audit Logging and Threat Detection",
+    "Upgrading and application security practices",
+];
+
+/// Techniques of the matrix for containers, and subtechniques of theirs.
+///
+/// Source: <https://attack.mitre.org/matrices/enterprise/containers/>
+const MITRE: &[&str] = &[
+    "T1036",
+    "T1046",
+    "T1053.007",
+    "T1068",
+    "T1069",
+    "T1070",
+    "T1078",
+    "T1098",
+    "T1098.006",
+    "T1110",
+    "T1133",
+    "T1136",
+    "T1190",
+    "T1204.003",
+    "T1485",
+    "T1490",
+    "T1496",
+    "T1498",
+    "T1499",
+    "T1525",
+    "T1528",
+    "T1543.005",
+    "T1550.001",
+    "T1552",
+    "T1552.001",
+    "T1552.007",
+    "T1562.001",
+    "T1609",
+    "T1610",
+    "T1611",
+    "T1612",
+    "T1613",
+];
+
+/// The last recommendation of each section of the CIS Kubernetes Benchmark 1.12.
+const CIS: &[(&str, u32)] = &[
+    ("1.1", 21),
+    ("1.2", 30),
+    ("1.3", 7),
+    ("1.4", 2),
+    ("2", 7),
+    ("3.1", 3),
+    ("3.2", 2),
+    ("4.1", 10),
+    ("4.2", 14),
+    ("4.3", 1),
+    ("5.1", 13),
+    ("5.2", 12),
+    ("5.3", 2),
+    ("5.4", 2),
+    ("5.5", 1),
+    ("5.6", 4),
+];
+
+/// Controls of annex A of ISO/IEC 27001:2022, by chapter.
+const ISO: &[(&str, u32)] = &[("A.5", 37), ("A.6", 8), ("A.7", 14), ("A.8", 34)];
+
+/// Common criteria of the Trust Services Criteria, by group.
+const SOC2: &[(&str, u32)] =
+    &[("CC1", 5), ("CC2", 3), ("CC3", 4), ("CC4", 2), ("CC5", 3), ("CC6", 8), ("CC7", 5), ("CC8", 1), ("CC9", 2)];
+
+fn is_in(sections: &[(&str, u32)], control: &str) -> bool {
+    control.rsplit_once('.').is_some_and(|(section, number)| {
+        let number = number.parse().ok().filter(|n: &u32| n.to_string() == number).unwrap_or(0);
+        sections.iter().any(|(known, last)| *known == section && (1..=*last).contains(&number))
+    })
+}
+
+/// One spelling of each control, and only of those that there are.
+fn is_control(framework: Framework, control: &str) -> bool {
+    match framework {
+        Framework::Cis => is_in(CIS, control),
+        Framework::Nsa => NSA.contains(&control),
+        Framework::Mitre => MITRE.contains(&control),
+        Framework::Soc2 => is_in(SOC2, control),
+        Framework::Iso27001 => is_in(ISO, control),
+        // Three or four numbers: requirements 1 to 12 and their parts.
+        Framework::Pci => {
+            let parts: Vec<Option<u32>> = control.split('.').map(|part| part.parse().ok()).collect();
+            matches!(
+                parts[..],
+                [Some(1..=12), Some(1..=10), Some(1..=10)] | [Some(1..=12), Some(1..=10), Some(1..=10), Some(1..=3)]
+            )
+        }
+        // The headings of the standard; the tests of the Pod Security Standards know them.
+        Framework::PssBaseline | Framework::PssRestricted => !control.is_empty() && control == control.trim(),
     }
 }

@@ -267,7 +267,7 @@ fn a_secure_pod_passes_the_restricted_profile_at_every_version() {
 fn what_is_put_before_something_leaves_its_findings_the_same() {
     let findings = |volumes: &str, sysctls: &str, ports: &str| {
         let pod = format!(
-            "{{spec: {{volumes: [{volumes}{{name: v, hostPath: {{path: /v}}}}], securityContext: {{sysctls: \
+            "{{spec: {{volumes: [{volumes}{{name: v, hostPath: {{path: /v}}}}, {{name: s, nfs: {{}}}}], securityContext: {{sysctls: \
              [{sysctls}{{name: kernel.msgmax}}]}}, containers: [{{name: a, ports: [{ports}{{hostPort: 8}}]}}]}}}}"
         );
         let report = judged(&object(Kind::Pod, &pod), 36, Framework::PssRestricted);
@@ -277,10 +277,11 @@ fn what_is_put_before_something_leaves_its_findings_the_same() {
     };
     let before = findings("", "", "");
     assert_eq!(before.len(), 4);
-    for word in ["\"v\" is \"/v\"", "\"v\" is of", "\"kernel.msgmax\"", "port 8 "] {
+    for word in ["\"v\" is \"/v\"", "\"s\" is of", "\"kernel.msgmax\"", "port 8 "] {
         assert!(before.iter().any(|(_, message)| message.contains(word)), "{word}: {before:?}");
     }
-    let after = findings("{name: w, hostPath: {path: /w}}, ", "{name: kernel.sem}, ", "{hostPort: 9}, ");
+    let after =
+        findings("{name: w, hostPath: {path: /w}}, {name: t, nfs: {}}, ", "{name: kernel.sem}, ", "{hostPort: 9}, ");
     assert_eq!((after.len(), after.intersection(&before).count()), (8, 4));
 }
 

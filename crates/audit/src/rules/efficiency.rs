@@ -32,7 +32,8 @@ pub static RULES: &[Rule] = &[
         id: "memory-request-missing",
         title: "Container without a memory request",
         why: "The scheduler counts the container as needing no memory and puts it on a node that is full; when memory \
-              runs short there, its pod is among the first to be evicted.",
+              runs short there, its pod is among the first to be evicted; one that requests nothing at all (of the class \
+              BestEffort) is the very first.",
         fix: "Set resources.requests.memory to what the container uses at its peak.",
         patch: Patch::None,
         severity: Severity::Medium,
@@ -177,20 +178,6 @@ pub static RULES: &[Rule] = &[
         since: ALWAYS,
         references: &["https://kubernetes.io/docs/concepts/storage/ephemeral-storage/"],
         check: Check::Container(resources::storage_limit),
-    },
-    Rule {
-        id: "pod-best-effort",
-        title: "Pod requests nothing at all",
-        why: "A pod whose containers have neither requests nor limits is of the class BestEffort: it is evicted \
-              first, and the kernel ends its processes first when memory runs out.",
-        fix: "Set requests of memory and processor time for at least what has to go on running.",
-        patch: Patch::None,
-        severity: Severity::Low,
-        categories: &[Category::Efficiency, Category::Reliability],
-        controls: &[],
-        since: ALWAYS,
-        references: &["https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/"],
-        check: Check::Pod(resources::best_effort),
     },
     Rule {
         id: "empty-dir-without-limit",

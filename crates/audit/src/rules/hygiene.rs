@@ -132,7 +132,7 @@ pub static RULES: &[Rule] = &[
         controls: &[],
         since: KubernetesVersion::new(1, 0),
         references: &["https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1"],
-        check: Check::Object(&[Kind::PersistentVolumeClaim], references::storage_class_missing),
+        check: Check::Inventory(&[Kind::PersistentVolumeClaim], references::storage_class_missing),
     },
     Rule {
         id: "pvc-unused",

@@ -1,8 +1,8 @@
 //! The Pod Security Standards, as `k8s.io/pod-security-admission/policy` judges them, by version.
 //!
 //! `docs/audit/pod-security-standards.md` says what each check allows from which version on. Upstream replaces some
-//! checks of the baseline by stricter ones in the restricted profile (`OverrideCheckIDs`); here both are judged, so that
-//! what the baseline finds is found under either profile.
+//! checks of the baseline by stricter ones in the restricted profile (`OverrideCheckIDs`); here both are judged, and the
+//! stricter one says only what the baseline does not: each fault is found once, and under either profile.
 
 mod confinement;
 mod context;
@@ -138,7 +138,7 @@ pub static RULES: &[Rule] = &[
               Whoever writes to them is root on the node; whoever reads them often becomes it.",
         fix: "Use a persistentVolumeClaim, an emptyDir, a configMap or a CSI volume instead of hostPath.",
         patch: Patch::None,
-        severity: Severity::Critical,
+        severity: Severity::High,
         categories: ABOUT,
         controls: &[
             (Framework::PssBaseline, "HostPath Volumes"),
@@ -299,6 +299,7 @@ pub static RULES: &[Rule] = &[
         controls: &[
             (Framework::PssRestricted, "Privilege Escalation"),
             (Framework::Cis, "5.2.6"),
+            (Framework::Cis, "5.6.3"),
             NSA,
             ESCALATION,
             ISO_CONFIGURATION,
@@ -321,6 +322,7 @@ pub static RULES: &[Rule] = &[
         controls: &[
             (Framework::PssRestricted, "Running as Non-root"),
             (Framework::Cis, "5.2.7"),
+            (Framework::Cis, "5.6.3"),
             NSA,
             ISO_PRIVILEGES,
             PCI_PARAMETERS,

@@ -389,23 +389,6 @@ pub static RULES: &[Rule] = &[
         check: Check::Container(privileges::net_admin),
     },
     Rule {
-        id: "capability-net-raw",
-        title: "Container may forge packets",
-        why: "Runtimes give NET_RAW to every container. With it a process sends packets in the name of others and so \
-              redirects the traffic of neighbours, where the network does not filter it.",
-        fix: "Drop ALL capabilities, or at least NET_RAW.",
-        patch: Patch::None,
-        severity: Severity::Low,
-        categories: &[Category::Security, Category::Network],
-        controls: &[(Framework::Cis, "5.2.8"), (Framework::Nsa, "Kubernetes Pod security")],
-        since: ALWAYS,
-        references: &[
-            "https://man7.org/linux/man-pages/man7/capabilities.7.html",
-            "https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
-        ],
-        check: Check::Container(privileges::net_raw),
-    },
-    Rule {
         id: "container-root-file-system-writable",
         title: "Container may change the files of its image",
         why: "Where the image's files can be changed, somebody who gets in puts tools and changed programs there. A \
@@ -418,21 +401,6 @@ pub static RULES: &[Rule] = &[
         since: ALWAYS,
         references: &["https://kubernetes.io/docs/tasks/configure-pod-container/security-context/"],
         check: Check::Container(privileges::root_file_system),
-    },
-    Rule {
-        id: "security-context-missing",
-        title: "Container without security context",
-        why: "Without a security context, everything is as the image and the runtime have it: mostly root, with \
-              default capabilities and without limits on gaining more.",
-        fix: "Set a securityContext: runAsNonRoot, allowPrivilegeEscalation: false, capabilities dropped, \
-              seccompProfile RuntimeDefault.",
-        patch: Patch::None,
-        severity: Severity::Low,
-        categories: &[Category::Security],
-        controls: &[(Framework::Cis, "5.6.3"), (Framework::Nsa, "Kubernetes Pod security")],
-        since: ALWAYS,
-        references: &["https://kubernetes.io/docs/tasks/configure-pod-container/security-context/"],
-        check: Check::Container(privileges::no_security_context),
     },
     Rule {
         id: "process-namespace-shared",
@@ -556,14 +524,19 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "default-service-account",
         title: "Pod uses the default service account",
-        why: "All pods that name no service account share this one: a right that is given to it for one of them is \
-              given to all.",
+        why: "Whoever gets into a container finds its token. All pods that name no service account share this one: a \
+              right that is given to it for one of them is given to all.",
         fix: "Make a service account for the workload and name it in serviceAccountName, or set \
               automountServiceAccountToken: false.",
         patch: Patch::None,
         severity: Severity::Low,
         categories: &[Category::Security, Category::AccessControl],
-        controls: &[(Framework::Cis, "5.1.5")],
+        controls: &[
+            (Framework::Cis, "5.1.5"),
+            (Framework::Cis, "5.1.6"),
+            (Framework::Nsa, "Protecting Pod service account tokens"),
+            (Framework::Mitre, "T1528"),
+        ],
         since: ALWAYS,
         references: &["https://kubernetes.io/docs/concepts/security/service-accounts/"],
         check: Check::Pod(identity::default_account),

@@ -2,13 +2,16 @@
 
 use super::{BINDINGS, ISO, NSA, PCI, RBAC, SOC2, is_default};
 use crate::{
-    access::{Binding, NAMESPACE_GROUP, Subject},
+    access::{Binding, NAMESPACE_GROUP, PolicyRule, Subject},
     object::{Kind, Object},
     out::Out,
     rule::{Check, Framework, Rule, Severity},
 };
 
 const CLUSTER_BINDINGS: &[Kind] = &[Kind::ClusterRoleBinding];
+
+/// The role that allows everything.
+const CLUSTER_ADMIN: &str = "cluster-admin";
 
 /// Administrators, whom every API server lets do everything.
 const MASTERS_GROUP: &str = "system:masters";
@@ -247,14 +250,25 @@ fn users(subject: &Subject, out: &Out<'_>) -> String {
     }
 }
 
+/// By the role of this name, or by one of another name that allows as much.
 fn to_cluster_admin(object: &Object, out: &mut Out<'_>, is_subject: impl Fn(&Subject) -> bool) {
-    let is_admin = |binding: &Binding| binding.role_kind == Kind::ClusterRole && &*binding.role_name == "cluster-admin";
+    let access = out.inventory().access();
+    let is_admin = |binding: &Binding| {
+        binding.role_kind == Kind::ClusterRole
+            && (&*binding.role_name == CLUSTER_ADMIN
+                || access.role_bound_by(binding).is_some_and(|role| access.rules(role).any(PolicyRule::is_everything)))
+    };
     each(object, out, is_admin, is_subject, |binding, subject, users| {
         let place = match &binding.namespace {
             Some(namespace) => format!(" in namespace \"{namespace}\""),
             None => String::new(),
         };
         let users = if users.is_empty() { String::new() } else { format!(", {users},") };
-        format!("The {subject}{users} is cluster-admin{place}.")
+        if &*binding.role_name == CLUSTER_ADMIN {
+            format!("The {subject}{users} is cluster-admin{place}.")
+        } else {
+            let role = &binding.role_name;
+            format!("The {subject}{users} may do as much as cluster-admin{place} by ClusterRole {role}.")
+        }
     });
 }

@@ -92,8 +92,9 @@ pub(super) fn wrong_if(is_wrong: bool, message: &str) -> Said {
     if is_wrong { Said::Wrong(message.to_owned()) } else { Said::Right }
 }
 
-/// Judges the pods of programs by their flags.
+/// Judges the pods of programs by their flags. Manifests without any of them are not judged at all.
 pub(super) fn judge(out: &mut Out<'_>, programs: &[Program], check: impl Fn(Flags<'_>) -> Said) {
+    let mut is_any_seen = false;
     for program in programs {
         let mut is_seen = false;
         for object in out.inventory().of(Kind::Pod) {
@@ -118,8 +119,13 @@ pub(super) fn judge(out: &mut Out<'_>, programs: &[Program], check: impl Fn(Flag
                 }
             }
         }
-        if !is_seen {
+        is_any_seen |= is_seen;
+        // A cluster has a control plane somewhere; most manifests are of something else.
+        if !is_seen && !out.inventory().is_manifests() {
             out.cannot(program.unseen);
         }
+    }
+    if !is_any_seen && out.inventory().is_manifests() {
+        out.skip();
     }
 }

@@ -201,22 +201,6 @@ pub(super) fn very_large(container: Container<'_>, out: &mut Out<'_>) {
     });
 }
 
-pub(super) fn best_effort(pod: Pod<'_>, out: &mut Out<'_>) {
-    let of_pod = pod.spec.get("resources");
-    let is_set = |node: &Node, resource: &str| {
-        node.get("requests").get(resource).is_present() || node.get("limits").get(resource).is_present()
-    };
-    let has_some = ["cpu", "memory"].iter().any(|resource| {
-        is_set(of_pod, resource)
-            || pod.containers().any(|container| is_set(container.get("resources"), resource))
-            || is_given(pod, out, "defaultRequest", resource)
-            || is_given(pod, out, "default", resource)
-    });
-    if !has_some {
-        out.fail(pod.spot(""), "No container of the pod requests anything: it is the first that a full node evicts.");
-    }
-}
-
 /// Volumes that are made with the pod, with the containers that mount them.
 fn empty_dirs(pod: Pod<'_>) -> impl Iterator<Item = (usize, &Node, impl Iterator<Item = Container<'_>>)> {
     pod.spec.get("volumes").items().iter().enumerate().filter_map(move |(index, volume)| {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use crate::{
-    inventory::Inventory,
     node::Node,
     object::{Kind, Object, Pod},
     out::Out,
@@ -109,24 +108,10 @@ fn needed<'a>(pod: Pod<'a>, fields: &Fields, judge: &mut dyn FnMut(Reference<'a,
     }
 }
 
-/// Whether a tool makes an object of this name from another: Kustomize's generators, sealed and external secrets,
-/// certificates.
-fn is_generated(inventory: &Inventory, kind: Kind, name: &str) -> bool {
-    let generators = if kind == Kind::ConfigMap { "configMapGenerator" } else { "secretGenerator" };
-    inventory.of(Kind::Other).any(|object| match &*object.kind_name {
-        "Kustomization" => object.root.get(generators).items().iter().any(|made| made.get("name").str() == name),
-        "SealedSecret" => *object.name == *name,
-        "ExternalSecret" | "Certificate" => {
-            let named = [object.spec().at(&["target", "name"]).str(), object.spec().get("secretName").str()];
-            *object.name == *name || named.contains(&name)
-        }
-        _ => false,
-    })
-}
-
 fn missing(kind: Kind, pod: Pod<'_>, fields: &Fields, out: &mut Out<'_>) {
     let inventory = out.inventory();
     let namespace = &*pod.object.namespace;
+    let mut is_unknown = false;
     needed(pod, fields, &mut |reference| {
         // Kubernetes, Istio and OpenShift put these into every namespace.
         let is_everywhere =
@@ -135,13 +120,16 @@ fn missing(kind: Kind, pod: Pod<'_>, fields: &Fields, out: &mut Out<'_>) {
             return;
         }
         if !inventory.would_have(kind, namespace) {
-            out.cannot(format!("which objects of kind {} there are is not known", kind.as_str()));
-        } else if !is_generated(inventory, kind, reference.name) {
+            is_unknown = true;
+        } else if !inventory.is_generated(kind, reference.name) {
             let message =
                 format!("{} needs {} \"{}\", which there is not.", pod.object.title(), kind.as_str(), reference.name);
             out.fail(pod.spot(&(reference.path)()), message);
         }
     });
+    if is_unknown {
+        out.cannot(format!("which objects of kind {} there are is not known", kind.as_str()));
+    }
 }
 
 pub(super) fn config_map_missing(pod: Pod<'_>, out: &mut Out<'_>) {
@@ -217,21 +205,26 @@ pub(super) fn priority_class_missing(pod: Pod<'_>, out: &mut Out<'_>) {
     }
 }
 
-pub(super) fn storage_class_missing(claim: &Object, out: &mut Out<'_>) {
-    let (inventory, name) = (out.inventory(), claim.spec().get("storageClassName").str());
+pub(super) fn storage_class_missing(out: &mut Out<'_>) {
+    let inventory = out.inventory();
     // A claim of a volume that somebody made by hand needs a class in name only.
-    if name.is_empty()
-        || inventory.find(Kind::StorageClass, "", name).is_some()
-        || claim.spec().get("volumeName").is_present()
-        || inventory.of(Kind::PersistentVolume).any(|volume| volume.spec().get("storageClassName").str() == name)
-    {
-        return;
-    }
-    if inventory.is_whole(Kind::StorageClass) && inventory.is_whole(Kind::PersistentVolume) {
-        let message = format!("{} asks for storage class \"{name}\", which there is not.", claim.title());
-        out.fail(claim.spot("spec.storageClassName"), message);
-    } else {
-        out.cannot("the storage classes of the cluster are not known");
+    let volumes = inventory.of(Kind::PersistentVolume).map(|volume| volume.spec().get("storageClassName").str());
+    let by_hand: HashSet<&str> = volumes.collect();
+    for claim in inventory.of(Kind::PersistentVolumeClaim) {
+        let name = claim.spec().get("storageClassName").str();
+        if name.is_empty()
+            || by_hand.contains(name)
+            || claim.spec().get("volumeName").is_present()
+            || inventory.find(Kind::StorageClass, "", name).is_some()
+        {
+            continue;
+        }
+        if inventory.is_whole(Kind::StorageClass) && inventory.is_whole(Kind::PersistentVolume) {
+            let message = format!("{} asks for storage class \"{name}\", which there is not.", claim.title());
+            out.fail(claim.spot("spec.storageClassName"), message);
+        } else {
+            out.cannot("the storage classes of the cluster are not known");
+        }
     }
 }
 
@@ -242,7 +235,10 @@ pub(super) fn claim_unused(out: &mut Out<'_>) {
     for object in inventory.objects() {
         let Some(pod) = object.pod() else { continue };
         for volume in pod.spec.get("volumes").items() {
-            used.insert((&object.namespace, volume.get("persistentVolumeClaim").get("claimName").str()));
+            let claim = volume.get("persistentVolumeClaim").get("claimName").str();
+            if !claim.is_empty() {
+                used.insert((&object.namespace, claim));
+            }
         }
         for template in object.spec().get("volumeClaimTemplates").items() {
             templates

@@ -156,7 +156,7 @@ fn workload_without_policy(direction: Direction, out: &mut Out<'_>) {
     let mut covered = HashSet::new();
     for policy in inventory.of(Kind::NetworkPolicy).filter(|policy| direction.is_of(policy)) {
         let pods = inventory.pods_selected(&policy.namespace, policy.spec().get("podSelector"));
-        covered.extend(pods.map(|pod| pod.object.index()));
+        covered.extend(pods.filter(|pod| !pod.object.is_made).map(|pod| pod.object.index()));
     }
     for pod in inventory.workloads() {
         let namespace = &*pod.object.namespace;
@@ -197,7 +197,7 @@ pub(super) fn selects_host_network(policy: &Object, out: &mut Out<'_>) {
         return;
     }
     let mut pods = out.inventory().pods_selected(&policy.namespace, pods);
-    if let Some(pod) = pods.find(|pod| pod.spec.get("hostNetwork").is_true()) {
+    if let Some(pod) = pods.find(|pod| !pod.object.is_made && pod.spec.get("hostNetwork").is_true()) {
         let message = format!(
             "{} selects the pods of {}, which use the node's network (hostNetwork: true).",
             policy.title(),
@@ -271,8 +271,7 @@ pub(super) fn peer_matches_no_namespace(policy: &Object, out: &mut Out<'_>) {
         for (index, rule) in policy.spec().get(field).items().iter().enumerate() {
             for (at, peer) in rule.get(peers).items().iter().enumerate() {
                 let namespaces = peer.get("namespaceSelector");
-                let mut all = inventory.of(Kind::Namespace);
-                if selector::is_empty(namespaces) || all.any(|n| selector::selects(namespaces, n.labels())) {
+                if selector::is_empty(namespaces) || inventory.namespaces_selected(namespaces).next().is_some() {
                     continue;
                 }
                 if !inventory.is_whole(Kind::Namespace) {

@@ -72,12 +72,19 @@ pub(super) fn selinux(pod: Pod<'_>, out: &mut Out<'_>) {
 /// had that behind the feature gate `UserNamespacesPodSecurityStandards`, which never was on by default.
 pub(super) fn proc_mount(container: Container<'_>, out: &mut Out<'_>) {
     if !is_relaxed(container.pod, out) {
-        proc_mount_restricted(container, out);
+        unmasked(container, out);
     }
 }
 
-/// `check_procMount_restricted.go`: whatever namespace the pod has.
+/// `check_procMount_restricted.go`: whatever namespace the pod has; of those without one of their own the baseline says
+/// it.
 pub(super) fn proc_mount_restricted(container: Container<'_>, out: &mut Out<'_>) {
+    if is_relaxed(container.pod, out) {
+        unmasked(container, out);
+    }
+}
+
+fn unmasked(container: Container<'_>, out: &mut Out<'_>) {
     let mount = container.security_context().get("procMount");
     let kind = mount.str();
     if mount.is_present() && kind != "Default" {
@@ -126,12 +133,11 @@ fn seccomp_fields(pod: Pod<'_>, out: &mut Out<'_>) {
 }
 
 /// `check_seccompProfile_restricted.go`: a profile is required, of the container or of the pod; not for pods for
-/// Windows from 1.25 on.
+/// Windows from 1.25 on. Of one that is not allowed the baseline says it.
 pub(super) fn seccomp_restricted(pod: Pod<'_>, out: &mut Out<'_>) {
     if is_exempt(pod, out) {
         return;
     }
-    seccomp_fields(pod, out);
     if pod.spec.get("securityContext").get("seccompProfile").is_present() {
         return;
     }
@@ -178,14 +184,15 @@ fn is_safe_sysctl(name: &str, version: KubernetesVersion) -> bool {
     }
 }
 
-/// `check_restrictedVolumes.go`
+/// `check_restrictedVolumes.go`; of `hostPath` the baseline says it.
 pub(super) fn volume_types(pod: Pod<'_>, out: &mut Out<'_>) {
-    const ALLOWED: [&str; 9] = [
+    const ALLOWED: [&str; 10] = [
         "configMap",
         "csi",
         "downwardAPI",
         "emptyDir",
         "ephemeral",
+        "hostPath",
         "image",
         "persistentVolumeClaim",
         "projected",

@@ -59,35 +59,11 @@ pub(super) fn sys_ptrace(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-pub(super) fn net_raw(container: Container<'_>, out: &mut Out<'_>) {
-    let capabilities = container.security_context().get("capabilities");
-    let has = |field, name| capabilities.get(field).strings().any(|item| is_capability(item, name));
-    if container.pod.is_windows() {
-        return;
-    }
-    let message = || format!("{} may send forged packets (NET_RAW).", capitalised(&container.title()));
-    if has("add", "NET_RAW") {
-        out.fail(container.spot("securityContext.capabilities.add"), message());
-    } else if !has("drop", "NET_RAW") && !has("drop", "ALL") {
-        out.fail(container.spot("securityContext.capabilities.drop"), message());
-    }
-}
-
 pub(super) fn root_file_system(container: Container<'_>, out: &mut Out<'_>) {
     let is_set = container.security_context().get("readOnlyRootFilesystem").is_true();
     if !is_set && container.group != ContainerGroup::Ephemeral && !container.pod.is_windows() {
         let message = format!("{} may change the files of its image.", capitalised(&container.title()));
         out.fail(container.spot("securityContext.readOnlyRootFilesystem"), message);
-    }
-}
-
-pub(super) fn no_security_context(container: Container<'_>, out: &mut Out<'_>) {
-    if container.security_context().is_empty()
-        && container.pod.spec.get("securityContext").is_empty()
-        && container.group != ContainerGroup::Ephemeral
-    {
-        let message = format!("Neither {} nor its pod has a securityContext.", container.title());
-        out.fail(container.spot("securityContext"), message);
     }
 }
 
