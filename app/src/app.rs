@@ -64,13 +64,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/team/members/:member") view=Team::Member ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/findings") view=AllAudits::Findings ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings/:finding") view=AllAudits::FindingPage ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>
                     <ParentRoute path=path!("/clusters/:cluster") view=OneCluster::ClusterFrame ssr=SsrMode::Async>
                         <Route path=path!("") view=OneCluster::ClusterOverview ssr=SsrMode::Async/>
                         <Route path=path!("/applications") view=OneCluster::Applications ssr=SsrMode::Async/>
-                        <Route path=path!("/findings") view=OneCluster::Findings ssr=SsrMode::Async/>
                         <Route path=path!("/workloads") view=OneCluster::Workloads ssr=SsrMode::Async/>
                         <Route path=path!("/images") view=OneCluster::Images ssr=SsrMode::Async/>
                         <Route path=path!("/nodes") view=OneCluster::Nodes ssr=SsrMode::Async/>

@@ -11,10 +11,10 @@ use leptos_router::{ChooseView, hooks::use_url};
 
 use crate::pages::{
     AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, Authenticator,
-    ClusterFrame, ClusterOverview, Codes, Confirm, FindingPage, Install, Invitations, Invite, Invited, Jobs, Member,
-    Members, Mfa, NewToken, OrganisationSettings, Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens,
-    Verify,
-    cluster::{Applications, Findings, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
+    ClusterFrame, ClusterOverview, Codes, Confirm, FindingPage, Findings, Install, Invitations, Invite, Invited, Jobs,
+    Member, Members, Mfa, NewToken, OrganisationSettings, Organisations, Profile, Reset, Security, Sessions, SignUp,
+    Tokens, Verify,
+    cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
 /// Makes an enum of some pages, each of which can stand as the `view` of a route. The first name is that of the file.
@@ -83,14 +83,14 @@ chunk! {
 }
 
 chunk! {
-    /// Audits of all clusters, and one finding.
-    audits AllAudits { AuditList, FindingPage }
+    /// What audits found.
+    audits AllAudits { AuditList, Findings, FindingPage }
 }
 
 chunk! {
     /// One cluster.
     cluster OneCluster {
-        ClusterFrame, ClusterOverview, Applications, Findings, Workloads, Images, Nodes, Namespaces, Resources, ResourcePage, Settings,
+        ClusterFrame, ClusterOverview, Applications, Workloads, Images, Nodes, Namespaces, Resources, ResourcePage, Settings,
     }
 }
 

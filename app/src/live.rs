@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kubewise_contract::LiveEvent;
 use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, EventSource, MessageEvent};
 
@@ -98,8 +99,14 @@ impl Live {
         interest: Interest,
         cluster: impl Fn() -> Option<String> + Send + Sync + 'static,
     ) -> Memo<(u32, u32)> {
+        let params = use_params_map();
+        let here = Memo::new(move |_| params.with(|params| params.get("cluster")));
         Memo::new(move |version: Option<&(u32, u32)>| {
             let cluster = cluster();
+            // A page that is being left asks for nothing more: its cluster may have been deleted just now.
+            if cluster.is_some() && here.get() != cluster {
+                return version.copied().unwrap_or_default();
+            }
             let concerns = |event: &LiveEvent| match &cluster {
                 Some(id) => *id == event.cluster.to_string() && (interest == Interest::Status || event.inventory),
                 None => interest == Interest::Status && !event.inventory,

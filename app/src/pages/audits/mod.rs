@@ -1,7 +1,9 @@
-//! `/o/{org}/audits`, and one finding. A cluster's findings are among its own pages.
+//! `/o/{org}/audits`, a cluster's findings, and one of them.
 
 mod finding;
+mod findings;
 mod list;
 
 pub(crate) use finding::FindingPage;
+pub(crate) use findings::Findings;
 pub(crate) use list::AuditList;

@@ -1,7 +1,6 @@
 //! The pages of one cluster.
 
 mod applications;
-mod findings;
 mod frame;
 mod images;
 mod list;
@@ -14,7 +13,6 @@ mod settings;
 mod workloads;
 
 pub(crate) use applications::Applications;
-pub(crate) use findings::Findings;
 pub(crate) use frame::ClusterFrame;
 pub(crate) use images::Images;
 pub(crate) use namespaces::Namespaces;

@@ -13,10 +13,10 @@ use crate::{
     api::{Findings as Found, RunAudit, findings},
     live::{Interest, Live},
     parts::{
-        Age, FormError, Icon, Post, Skeleton, chooser, count, failure, fixed, kind_name, number, progress, run_button,
-        run_note, severity_counts, severity_tag, ticking,
+        Age, FormError, Head, Icon, Post, Skeleton, chooser, count, failure, fixed, kind_name, number, progress,
+        run_button, run_note, severity_counts, severity_tag, ticking,
     },
-    place::{ClusterPlace, encode, findings_href, findings_query, use_cluster_place, use_findings_query},
+    place::{ClusterPlace, encode, findings_href, findings_query, org_href, use_cluster_place, use_findings_query},
 };
 
 /// What audits found.
@@ -67,19 +67,40 @@ fn page(place: &ClusterPlace, query: &FindingsQuery, found: Found, run: Post) ->
         }
         .into_any()
     };
+    let sentence = match (last.findings.critical, last.opened) {
+        (0, 0) => "Nothing critical, and nothing new since the audit before.".to_owned(),
+        (0, new) => format!("Nothing critical; {} since the audit before.", count(new, "new finding")),
+        (critical, new) => {
+            format!("{}; {} since the audit before.", count(critical, "critical finding"), count(new, "new finding"))
+        }
+    };
     view! {
+        {head(place, &audit, sentence.into_any(), button.into_any())}
         <div class="grid notes">{run_note(&audit.cluster)}</div>
         <FormError trouble/>
         <div class="grid g4">{figures(&base, &audit, &last, now)}</div>
-        <div class="bar">{filters(&base, query, &namespaces, &audit)}{button}</div>
+        <div class="bar">{filters(&base, query, &namespaces, &audit)}</div>
         {list}
         {breakdown(&base, &audit)}
     }
     .into_any()
 }
 
+fn head(place: &ClusterPlace, audit: &ClusterAudit, sentence: AnyView, actions: AnyView) -> AnyView {
+    let name = &audit.cluster.name;
+    let crumbs = vec![(org_href(&place.org, "/audits"), "Audits".to_owned()), (place.href(""), name.clone())];
+    view! { <Head title="Findings" tab=format!("Findings · {name}") crumbs sentence=sentence actions=actions/> }
+        .into_any()
+}
+
 /// Before the first audit.
 fn never(place: &ClusterPlace, audit: &ClusterAudit, run: Post) -> AnyView {
+    let body = not_audited(place, audit, run);
+    let sentence = "What audits find in this cluster.".into_any();
+    view! { {head(place, audit, sentence, ().into_any())} {body} }.into_any()
+}
+
+fn not_audited(place: &ClusterPlace, audit: &ClusterAudit, run: Post) -> AnyView {
     let cluster = &audit.cluster;
     if let Some(newer) = cluster.newer.as_ref().filter(|newer| newer.state.is_on_the_way()) {
         return view! { <div class="card empty"><h2>"The first audit"</h2><p>{progress(newer)}</p></div> }.into_any();
