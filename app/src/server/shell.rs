@@ -50,12 +50,14 @@ const ABOUT: &str = concat!(
 
 /// A document of text, without a script: the documentation. `body` is HTML.
 pub fn document(options: &LeptosOptions, title: &str, body: &str) -> String {
-    let (title, body) = (format!("{title} · Kubewise"), body.to_owned());
+    // As HTML: text of a view would leave a mark behind it, which a title shows.
+    let title = format!("{title} · Kubewise").replace('&', "&amp;").replace('<', "&lt;");
+    let body = body.to_owned();
     let style = Assets::get(options).css.as_str();
     let page = Owner::new().with(|| {
         view! {
             <html lang="en">
-                <head>{InertElement::new(ABOUT)}<link rel="stylesheet" href=style/><title>{title}</title></head>
+                <head>{InertElement::new(ABOUT)}<link rel="stylesheet" href=style/><title inner_html=title></title></head>
                 <body>
                     <Outside links=view! { <a class="btn" href="/docs">"Documentation"</a> }.into_any()>
                         <article class="text" inner_html=body></article>
