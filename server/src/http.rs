@@ -16,6 +16,7 @@ mod one_task;
 mod origin;
 mod router;
 mod security;
+mod sessions;
 mod trace;
 mod v1;
 

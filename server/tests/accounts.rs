@@ -48,6 +48,27 @@ async fn a_person_signs_up_out_and_in() {
 }
 
 #[tokio::test]
+async fn what_was_asked_before_a_session_was_renewed_does_not_end_it() {
+    let server = TestServer::start().await;
+    let mut browser = server.browser();
+    browser.post("/api/sign_up", &SIGN_UP).await;
+    let before = browser.cookie.clone();
+    let form = [("current_password", PASSWORD), ("password", "harbour lemon quilt thunder")];
+    browser.post("/api/change_password", &form).await;
+    assert!(signed_in(&browser).await);
+    // What was on its way then comes with the id of before: its answer must leave the new one alone.
+    let mut late = server.browser();
+    late.cookie = before;
+    for path in ["/login", "/account", "/o/acme/events", "/api/home"] {
+        let response = late.get(path).await;
+        assert_eq!(response.headers().get("set-cookie"), None, "{path}");
+    }
+    // Signing out is meant.
+    let response = browser.post("/api/log_out", &[]).await;
+    assert!(response.headers()["set-cookie"].to_str().unwrap().starts_with("kubewise=; "));
+}
+
+#[tokio::test]
 async fn whatever_is_wrong_at_log_in_the_answer_is_the_same() {
     let server = TestServer::start().await;
     let mut browser = server.browser();

@@ -23,11 +23,10 @@ use tower_http::{
     request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
     timeout::TimeoutLayer,
 };
-use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
 use super::{
     activity_export, assets, client_address, docs, events, health, ingest, install, oidc, one_task, origin, security,
-    trace, v1,
+    sessions, trace, v1,
 };
 use docs::Documentation;
 
@@ -113,17 +112,9 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
             provide_context(info.clone());
         }
     };
-    // `__Host-`: the browser itself refuses the cookie for another host or path, or without TLS (RFC 6265bis §4.1.3.2).
-    let sessions = SessionManagerLayer::new(web.sessions())
-        .with_name(if https { "__Host-kubewise" } else { "kubewise" })
-        .with_secure(https)
-        .with_http_only(true)
-        .with_same_site(SameSite::Lax)
-        .with_path("/")
-        .with_expiry(Expiry::OnSessionEnd);
     let (api, reference) = v1::routes(web.clone(), parts.behind_proxy);
     let state = WebState {
-        web,
+        web: web.clone(),
         live: parts.live.clone(),
         stopping: parts.stopping.clone(),
         public_url: parts.public_url.clone(),
@@ -139,19 +130,21 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         })
         .route(oidc::START, get(oidc::start))
         .route(oidc::CALLBACK, get(oidc::callback))
-        .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell))
-        // Inside: what a request did to its session is kept even if the browser does not wait for it.
-        .layer(sessions.clone())
+        .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell));
+    // Inside: what a request did to its session is kept even if the browser does not wait for it.
+    let pages = sessions::with(pages, &web, https)
         // Not for events: they have no end, and must leave at once, not when a block is full.
         .layer(from_fn(one_task::one_task))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE))
         .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
+    let streams = Router::new()
+        .route("/o/{org}/events", get(events::events))
+        .route("/o/{org}/activity/export", post(activity_export::export));
     pages
         .route("/docs", get(docs::index))
         .route("/docs/{page}", get(docs::page).layer(CompressionLayer::new().br(true).gzip(true)))
         .route("/docs/rules/{rule}", get(docs::rule).layer(CompressionLayer::new().br(true).gzip(true)))
-        .route("/o/{org}/events", get(events::events).layer(sessions.clone()))
-        .route("/o/{org}/activity/export", post(activity_export::export).layer(sessions))
+        .merge(sessions::with(streams, &web, https))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
         .layer(origin::layer(parts.public_url.clone()))
         .layer(client_address::layer(parts.behind_proxy))
