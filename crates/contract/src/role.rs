@@ -62,7 +62,7 @@ permissions! {
     AddClusters = "add_clusters",
         "Add clusters. Not for who is limited to chosen clusters: they would not see what they added.";
     RunAudits = "run_audits",
-        "Run audits of the clusters one sees.";
+        "Run audits of the clusters one sees, and set when they are run by themselves.";
     ViewTeam = "view_team",
         "See who is a member, in which role and, of the clusters one sees oneself, limited to which.";
     ManageTeam = "manage_team",

@@ -4,6 +4,7 @@
 use kubewise_contract::{AuditedCluster, Audits, ListQuery, RunState, Timestamp};
 use leptos::prelude::*;
 
+use super::tabs::tabs;
 use crate::{
     api::{At, RunAudit, audits},
     live::{Interest, Live},
@@ -70,6 +71,7 @@ fn page(org: &str, query: &ListQuery, audits: &Audits, now: Signal<Timestamp>, r
     };
     view! {
         <Head title="Audits" sentence=sentence(audits)/>
+        {tabs("/audits")}
         <FormError trouble/>
         {body}
     }

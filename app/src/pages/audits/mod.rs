@@ -1,8 +1,9 @@
-//! `/o/{org}/audits`, a cluster's findings, and one of them.
+//! `/o/{org}/audits`: audits of clusters, what they found, and what is decided about them.
 
 mod finding;
 mod findings;
 mod list;
+mod tabs;
 
 pub(crate) use finding::FindingPage;
 pub(crate) use findings::Findings;
