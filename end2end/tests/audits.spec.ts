@@ -1,6 +1,6 @@
 // An audit, from asking for it to the finding that is mended.
 import { stack } from "../support/stack.ts";
-import { audited, expect, residentCluster, settled, test, visit } from "../support/test.ts";
+import { audited, expect, residentCluster, scripted, settled, test, visit } from "../support/test.ts";
 
 test("a cluster is audited, its findings narrowed, and one understood", async ({ resident: page }) => {
   await audited(page);
@@ -48,4 +48,37 @@ test("the organisation's audits say where it is worst", async ({ resident: page 
 test("a finding that never was is not there", async ({ resident: page, provoked }) => {
   provoked.add(404);
   expect((await visit(page, `${residentCluster()}/findings/00112233445566778899aabbccddeeff`))?.status()).toBe(404);
+});
+
+test("a schedule is set, said in plain words, and ended", async ({ resident: page, provoked }) => {
+  provoked.add(422);
+  await visit(page, `/o/${stack().resident.slug}/audits`);
+  await page.getByRole("link", { name: "Schedules" }).click();
+  await expect(page.getByText("when somebody asks").first()).toBeVisible();
+  await settled(page);
+  await page.getByLabel("Audit", { exact: true }).selectOption({ label: "eu-prod" });
+  await page.getByLabel("When").selectOption({ label: "Every weekday" });
+  await page.getByLabel("At", { exact: true }).fill("06:00");
+  await page.getByLabel("By the clocks of").fill("Mars/Olympus");
+  await page.getByRole("button", { name: "Set the schedule" }).click();
+  await expect(page.getByText("The time zone is not a name like Europe/Paris or UTC.")).toBeVisible();
+  await settled(page);
+  await page.getByLabel("Audit", { exact: true }).selectOption({ label: "eu-prod" });
+  await page.getByLabel("When").selectOption({ label: "Every weekday" });
+  await page.getByLabel("By the clocks of").fill("Europe/Paris");
+  await page.getByRole("button", { name: "Set the schedule" }).click();
+  const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "eu-prod", exact: true }) });
+  await expect(row).toContainText("every weekday at 06:00 Paris time");
+  await settled(page);
+  await row.getByRole("button", { name: "End the schedule of eu-prod" }).click();
+  await expect(row).toContainText("when somebody asks");
+});
+
+test("every cluster is audited by one button", async ({ resident: page }) => {
+  await visit(page, `/o/${stack().resident.slug}/audits`);
+  await page.getByRole("button", { name: "Audit every cluster" }).click();
+  await expect(async () => {
+    if (!scripted()) await page.reload();
+    await expect(page.getByText(/^audited /).first()).toBeVisible({ timeout: 1_000 });
+  }).toPass({ timeout: 45_000 });
 });

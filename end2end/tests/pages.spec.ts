@@ -61,6 +61,7 @@ for (const [form, viewport] of [
         `${org}/clusters?q=none`,
         `${org}/clusters/new`,
         `${org}/audits`,
+        `${org}/audits/schedules`,
         finding,
         `${cluster}/findings?state=fixed`,
         `${org}/search`,

@@ -1,7 +1,7 @@
 //! Audits: asking for them, and what they found.
 
 use kubewise_contract::{
-    Audits, ClusterAudit, FindingDetail, FindingRow, FindingsQuery, ListQuery, Page, Timestamp, UiError,
+    Audits, ClusterAudit, FindingDetail, FindingRow, FindingsQuery, ListQuery, Page, Schedules, Timestamp, UiError,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,98 @@ pub(crate) async fn run_audit(org: String, cluster: String) -> Result<(), UiErro
         let (web, actor) = who().await?;
         let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster).await?;
         web.run_audit(&cluster).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Has every cluster audited that one sees and of which something is known.
+#[server(prefix = "/api", endpoint = "run_audits")]
+pub(crate) async fn run_audits(org: String) -> Result<(), UiError> {
+    use kubewise_backend::permission::RunAudits;
+
+    use crate::server::{answer, cluster_in, organisation_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let organisation = organisation_in::<RunAudits>(&web, &actor, &org).await?;
+        for (cluster, is_known) in web.clusters_to_audit(&organisation).await? {
+            if is_known {
+                // Each for itself: what was asked for is asked for, whatever becomes of the next.
+                let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster.to_string()).await?;
+                web.run_audit(&cluster).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The organisation's clusters, and when they are audited by themselves.
+#[server(name = GetSchedules, prefix = "/api", endpoint = "audit_schedules", protocol = Read)]
+pub(crate) async fn schedules(org: String, query: ListQuery) -> Result<At<Schedules>, UiError> {
+    use kubewise_backend::permission::ViewInventory;
+
+    use crate::server::{answer, organisation_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let organisation = organisation_in::<ViewInventory>(&web, &actor, &org).await?;
+        let body = web.schedules(&organisation, &query).await?;
+        Ok(At { now: web.now(), body })
+    })
+    .await
+}
+
+/// Has a cluster audited by itself, or, without one, every cluster that one sees. `every`: what [`Every::parse`] takes.
+#[server(prefix = "/api", endpoint = "set_audit_schedule")]
+pub(crate) async fn set_audit_schedule(
+    org: String,
+    cluster: Option<String>,
+    every: String,
+    at: Option<String>,
+    cron: Option<String>,
+    time_zone: String,
+) -> Result<(), UiError> {
+    use kubewise_backend::permission::RunAudits;
+    use kubewise_contract::{Every, Schedule};
+
+    use crate::{
+        place::org_href,
+        server::{answer, cluster_in, organisation_in, who},
+    };
+    answer(async {
+        let (web, actor) = who().await?;
+        let organisation = organisation_in::<RunAudits>(&web, &actor, &org).await?;
+        let cron =
+            Every::parse(&every)?.cron(at.as_deref().unwrap_or_default(), cron.as_deref().unwrap_or_default())?;
+        let schedule = Schedule { cron, time_zone };
+        let clusters = match cluster.filter(|cluster| !cluster.is_empty()) {
+            Some(cluster) => vec![cluster],
+            None => web.clusters_to_audit(&organisation).await?.iter().map(|(id, _)| id.to_string()).collect(),
+        };
+        for cluster in clusters {
+            let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster).await?;
+            web.set_schedule(&cluster, &schedule).await?;
+        }
+        leptos_axum::redirect(&org_href(&org, "/audits/schedules?done=set"));
+        Ok(())
+    })
+    .await
+}
+
+/// Has a cluster audited by itself no more.
+#[server(prefix = "/api", endpoint = "end_audit_schedule")]
+pub(crate) async fn end_audit_schedule(org: String, cluster: String) -> Result<(), UiError> {
+    use kubewise_backend::permission::RunAudits;
+
+    use crate::{
+        place::org_href,
+        server::{answer, cluster_in, who},
+    };
+    answer(async {
+        let (web, actor) = who().await?;
+        let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster).await?;
+        web.end_schedule(&cluster).await?;
+        leptos_axum::redirect(&org_href(&org, "/audits/schedules?done=ended"));
         Ok(())
     })
     .await

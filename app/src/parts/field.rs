@@ -24,6 +24,9 @@ pub(crate) fn TextField(
     /// Set in a fixed-width font: names of things in a cluster.
     #[prop(optional)]
     code: bool,
+    /// May stay empty.
+    #[prop(optional)]
+    spare: bool,
     #[prop(optional)] min: Option<usize>,
     #[prop(optional)] max: Option<usize>,
     #[prop(optional)] focus: bool,
@@ -52,7 +55,7 @@ pub(crate) fn TextField(
                 autocomplete=autocomplete
                 autocapitalize=if code || kind != "text" { "none" } else { "sentences" }
                 spellcheck="false"
-                required
+                required=!spare
                 minlength=min
                 maxlength=max
                 autofocus=focus

@@ -55,6 +55,8 @@ const TRIES: usize = 8;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How late an audit is asked for that is due, at most.
+const DUE_EVERY: Duration = Duration::from_secs(5);
 /// What was done is remembered for so long: jobs name people.
 const DONE_FOR: Duration = Duration::from_hours(1);
 
@@ -153,6 +155,7 @@ impl Worker {
             result = &mut mail => result,
             result = &mut audit => result,
             () = self.sweep() => Ok(()),
+            () = self.keep_schedules() => Ok(()),
             () = stop => {
                 // What is under way is finished; the caller decides how long it waits for that.
                 drop(purging.stop());
@@ -188,6 +191,7 @@ impl Worker {
         self.bucket.remove_under(&format!("{}/{}", job.org, job.cluster)).await?;
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
         for statement in [
+            "DELETE FROM audit_schedules WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM findings WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM audit_runs WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_staging WHERE org_id = $1 AND cluster_id = $2",
@@ -210,6 +214,18 @@ impl Worker {
         tx.commit().await?;
         tracing::info!(%cluster, "a deleted cluster was removed");
         Ok(())
+    }
+
+    /// Asks for the audits that are due, as they become due. Several servers do so at the same time.
+    async fn keep_schedules(&self) {
+        let mut every = tokio::time::interval(DUE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            if let Err(error) = self.run_due_audits().await {
+                tracing::warn!(%error, "audits that are due could not be asked for; tried again in a moment");
+            }
+        }
     }
 
     /// Removes what has ended, every hour.

@@ -15,7 +15,7 @@ use kubewise_backend::{
 };
 use kubewise_contract::{
     Access, Action, ActivityQuery, ClusterName, EmailAddress, Field, LogFault, OrganisationName, Permission, Problem,
-    Role, TokenName, Verdict,
+    Role, Schedule, TokenName, Verdict,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -232,6 +232,15 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     let audited = web.cluster(owner, &log.tenant.slug, id).await.unwrap();
     web.run_audit(&audited).await.unwrap();
     log.wrote(owner, Action::AuditRun, Some(id.0), None, Some(json!({ "audit": 1 }))).await;
+    let (schedule, earlier) =
+        (|hour: u8| Schedule { cron: format!("0 {hour} * * *"), time_zone: "Europe/Paris".to_owned() }, 6);
+    let said = |hour: u8| json!({ "cron": format!("0 {hour} * * *"), "time_zone": "Europe/Paris" });
+    web.set_schedule(&audited, &schedule(earlier)).await.unwrap();
+    log.wrote(owner, Action::ScheduleSet, Some(id.0), None, Some(said(earlier))).await;
+    web.set_schedule(&audited, &schedule(7)).await.unwrap();
+    log.wrote(owner, Action::ScheduleSet, Some(id.0), Some(said(earlier)), Some(said(7))).await;
+    web.end_schedule(&audited).await.unwrap();
+    log.wrote(owner, Action::ScheduleEnd, Some(id.0), Some(said(7)), None).await;
     web.delete_cluster(&cluster).await.unwrap();
     log.wrote(owner, Action::ClusterDelete, Some(id.0), None, None).await;
 

@@ -10,7 +10,8 @@ use kubewise_backend::{
     testing::{Installation, Tenant},
 };
 use kubewise_contract::{
-    AuditRun, ClusterId, FindingRow, FindingState, FindingsQuery, ListQuery, Role, RunState, Severity,
+    AuditRun, ClusterId, FindingRow, FindingState, FindingsQuery, ListQuery, Role, RunState, Schedule, ScheduleRow,
+    Severity,
 };
 use serde_json::{Value, json};
 use time::Duration;
@@ -32,7 +33,7 @@ fn work(at: &Installation) -> watch::Sender<bool> {
 async fn fresh_cluster(at: &Installation, tenant: &Tenant, name: &str) -> ClusterId {
     let cluster = at.cluster(tenant, name).await;
     let behind = at.database.superuser();
-    for table in ["resources", "findings", "audit_runs", "organisation_keys"] {
+    for table in ["resources", "findings", "audit_runs", "audit_schedules", "organisation_keys"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE org_id = $1")))
             .bind(tenant.org.0)
             .execute(&behind)
@@ -276,4 +277,99 @@ async fn who_may_not_run_audits_does_not_and_who_is_limited_sees_theirs() {
     let audits = at.web.audits(&organisation, &ListQuery::default()).await.unwrap();
     assert_eq!(audits.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>(), ["eu"]);
     assert!(audits.clusters[0].last.is_some() && audits.can_run);
+}
+
+fn every_morning() -> Schedule {
+    Schedule { cron: "0 6 * * *".to_owned(), time_zone: "Europe/Paris".to_owned() }
+}
+
+async fn schedule_of(at: &Installation, tenant: &Tenant, cluster: ClusterId) -> ScheduleRow {
+    let org = at.look::<ViewInventory>(&tenant.owner, &tenant.slug).await.unwrap();
+    let found = at.web.schedules(&org, &ListQuery::default()).await.unwrap();
+    found.clusters.into_iter().find(|row| row.id == cluster).unwrap()
+}
+
+async fn runs(at: &Installation) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM audit_runs").fetch_one(&at.database.superuser()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_due_is_audited_once_however_many_servers_there_are_and_however_much_was_missed() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    sqlx::query("UPDATE clusters SET synced_at = now()").execute(&at.database.superuser()).await.unwrap();
+    let may = look::<RunAudits>(&at, &tenant, cluster).await;
+    at.web.set_schedule(&may, &every_morning()).await.unwrap();
+    let set = schedule_of(&at, &tenant, cluster).await;
+    assert_eq!(set.words.as_deref(), Some("every day at 06:00 Paris time"));
+    let first = set.next_at.unwrap();
+
+    // Nothing is due yet.
+    let _workers = (work(&at), work(&at), work(&at));
+    tokio::time::sleep(Wait::from_secs(6)).await;
+    assert_eq!(runs(&at).await, 0);
+
+    // All servers were away for ten days: the ten audits are one.
+    at.pass(Duration::days(10));
+    until_done(&at, &tenant, cluster, 1).await;
+    tokio::time::sleep(Wait::from_secs(6)).await;
+    assert_eq!(runs(&at).await, 1);
+    let next = schedule_of(&at, &tenant, cluster).await.next_at.unwrap();
+    assert!(next > first && next > at.world.timestamp(), "{next:?}");
+
+    // And the day after there is one more.
+    at.pass(Duration::days(1));
+    until_done(&at, &tenant, cluster, 2).await;
+    assert_eq!(runs(&at).await, 2);
+
+    at.web.end_schedule(&may).await.unwrap();
+    assert_eq!(schedule_of(&at, &tenant, cluster).await.schedule, None);
+    assert!(matches!(at.web.end_schedule(&may).await, Err(Error::NotFound)));
+}
+
+#[tokio::test]
+async fn an_audit_whose_server_was_killed_is_done_by_another_once() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    at.web.run_audit(&look::<RunAudits>(&at, &tenant, cluster).await).await.unwrap();
+    // As a server leaves it that is killed in the middle: taken from the queue, begun, and never heard of again.
+    let behind = at.database.superuser();
+    for statement in [
+        "INSERT INTO apalis.workers (id, worker_type, storage_name, layers, last_seen, started_at)
+         VALUES ('killed', 'audit-cluster', 'x', '', now() - interval '1 hour', now() - interval '1 hour')",
+        "UPDATE apalis.jobs SET status = 'Running', lock_by = 'killed', lock_at = now() - interval '1 hour', attempts = 1
+         WHERE job_type = 'audit-cluster'",
+        "UPDATE audit_runs SET state = 'running', started_at = now() - interval '1 hour', read = 1",
+    ] {
+        let done = sqlx::query(statement).execute(&behind).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{statement}");
+    }
+    let _workers = (work(&at), work(&at));
+    let done = until_done(&at, &tenant, cluster, 1).await;
+    assert_eq!((done.state, done.number), (RunState::Done, 1));
+    assert_eq!(runs(&at).await, 1);
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM findings").fetch_one(&behind).await.unwrap();
+    assert_eq!(rows, done.findings.total(), "nothing is there twice");
+}
+
+#[tokio::test]
+async fn who_is_limited_sets_schedules_of_their_clusters_only() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let (eu, us) = (at.cluster(&tenant, "eu").await, at.cluster(&tenant, "us").await);
+    let limited = at.member(&tenant, "limited", Role::Operator, Some(&[eu])).await;
+    let org = at.look::<RunAudits>(&limited, &tenant.slug).await.unwrap();
+    let theirs: Vec<ClusterId> = at.web.clusters_to_audit(&org).await.unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(theirs, [eu]);
+    assert!(matches!(at.web.cluster::<RunAudits>(&limited, &tenant.slug, us).await, Err(Error::NotFound)));
+    let viewed = at.look::<ViewInventory>(&limited, &tenant.slug).await.unwrap();
+    let seen = at.web.schedules(&viewed, &ListQuery::default()).await.unwrap();
+    assert_eq!(seen.clusters.iter().map(|row| row.id).collect::<Vec<_>>(), [eu]);
+    let wrong = Schedule { cron: "* * * * *".to_owned(), ..every_morning() };
+    let may = at.web.cluster::<RunAudits>(&limited, &tenant.slug, eu).await.unwrap();
+    assert!(matches!(at.web.set_schedule(&may, &wrong).await, Err(Error::Invalid(_))));
 }

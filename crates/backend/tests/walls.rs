@@ -76,7 +76,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-const TENANT_TABLES: [&str; 21] = [
+const TENANT_TABLES: [&str; 22] = [
     "organisations",
     "memberships",
     "clusters",
@@ -98,6 +98,7 @@ const TENANT_TABLES: [&str; 21] = [
     "organisation_keys",
     "audit_runs",
     "findings",
+    "audit_schedules",
 ];
 
 /// A column that each part may read, by table; none: no access at all.
@@ -107,7 +108,11 @@ fn readable(part: Part, table: &str) -> Option<&'static str> {
         (Part::Owner | Part::Web | Part::Ingest | Part::Worker, "organisations") => Some("id"),
         (Part::Web, _) if table.starts_with("ingest_") => None,
         (Part::Ingest, "memberships") => None,
-        (Part::Ingest, _) if of_people || matches!(table, "organisation_keys" | "audit_runs" | "findings") => None,
+        (Part::Ingest, _)
+            if of_people || matches!(table, "organisation_keys" | "audit_runs" | "findings" | "audit_schedules") =>
+        {
+            None
+        }
         // What was chosen of a cluster that is removed, and whom a mail invites.
         (Part::Worker, "invitations" | "api_tokens") => Some("org_id"),
         (Part::Worker, _) if of_people => None,
@@ -130,8 +135,10 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
                 continue;
             };
             // Whoever runs the installation sees which organisations there are: a stated exception.
-            // And an invitation is found by its link before it is known to which it leads: by the owner's function.
-            let sees_all = part == Part::Owner && matches!(table, "organisations" | "memberships" | "invitations");
+            // And an invitation is found by its link, and what is due by its time, before it is known to which they belong: by
+            // the owner's functions.
+            let sees_all = part == Part::Owner
+                && matches!(table, "organisations" | "memberships" | "invitations" | "audit_schedules");
             let all = format!("SELECT {column} FROM {table}");
             let foreign = format!("SELECT {column} FROM {table} WHERE {column} = '{}'", two.org);
             if sees_all {
@@ -292,6 +299,14 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Web, "UPDATE organisations SET max_resources = NULL"),
         (Part::Web, "DELETE FROM organisations"),
         (Part::Web, "SELECT * FROM apalis.jobs"),
+        // When something is due is said for a cluster once and for all, and runs by it are the worker's.
+        (Part::Web, "UPDATE audit_schedules SET cluster_id = gen_random_uuid()"),
+        (Part::Web, "INSERT INTO audit_runs (due_at) VALUES (now())"),
+        (Part::Web, "SELECT organisations_with_audits_due(now())"),
+        (Part::Worker, "INSERT INTO audit_schedules DEFAULT VALUES"),
+        (Part::Worker, "UPDATE audit_schedules SET cron = ''"),
+        (Part::Worker, "INSERT INTO audit_runs (requested_by) VALUES (NULL)"),
+        (Part::Ingest, "SELECT organisations_with_audits_due(now())"),
         // What tells a browser apart is for pages alone.
         (Part::Ingest, "SELECT * FROM known_browsers"),
         (Part::Ingest, "SELECT * FROM attempts"),

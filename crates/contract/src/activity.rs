@@ -44,6 +44,8 @@ actions! {
     ClusterTokenRotate = "cluster.rotate_token", "made a new token for the cluster";
     ClusterTokenRevoke = "cluster.revoke_token", "revoked the token of the cluster";
     AuditRun = "audit.run", "ran an audit of the cluster";
+    ScheduleSet = "audit.schedule", "set when audits are run of the cluster";
+    ScheduleEnd = "audit.unschedule", "ended the schedule of audits of the cluster";
     MemberInvite = "member.invite", "invited";
     InvitationResend = "invitation.resend", "sent the invitation again to";
     InvitationRevoke = "invitation.revoke", "revoked the invitation of";

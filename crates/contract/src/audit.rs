@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Cursor, ResourceUid, Timestamp};
+use crate::{ClusterId, Cursor, Field, FieldError, Problem, ResourceUid, Timestamp};
 
 /// How bad a finding is, least first. The audit engine has the same; this one is for the browser, which has no engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -235,6 +235,100 @@ pub struct Audits {
     pub next: Option<Cursor>,
     /// Whether the viewer may run audits.
     pub can_run: bool,
+}
+
+/// When something is done by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Five fields, as cron reads them: minute, hour, day of the month, month, day of the week.
+    pub cron: String,
+    /// By whose clocks, as IANA names time zones: `Europe/Paris`.
+    pub time_zone: String,
+}
+
+/// How often something is done by itself: the choices of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// At each full hour.
+    Hour,
+    /// At a time of day, on the days that cron spells like this.
+    Day(&'static str),
+    /// On the first day of each month, at a time of day.
+    Month,
+    /// As cron spells it.
+    Cron,
+}
+
+impl Every {
+    /// The choices: how forms spell them, and what people read.
+    pub const ALL: [(&'static str, &'static str, Self); 12] = [
+        ("day", "Every day", Self::Day("*")),
+        ("weekday", "Every weekday", Self::Day("1-5")),
+        ("monday", "Every Monday", Self::Day("1")),
+        ("tuesday", "Every Tuesday", Self::Day("2")),
+        ("wednesday", "Every Wednesday", Self::Day("3")),
+        ("thursday", "Every Thursday", Self::Day("4")),
+        ("friday", "Every Friday", Self::Day("5")),
+        ("saturday", "Every Saturday", Self::Day("6")),
+        ("sunday", "Every Sunday", Self::Day("0")),
+        ("month", "On the first day of every month", Self::Month),
+        ("hour", "Every hour", Self::Hour),
+        ("cron", "As cron says", Self::Cron),
+    ];
+
+    /// As forms spell it.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let found = Self::ALL.into_iter().find(|(name, ..)| *name == text).map(|(.., every)| every);
+        found.ok_or(FieldError { field: Field::Cron, problem: Problem::NotCron })
+    }
+
+    /// The same for cron, with the time of day (`06:30`) or the fields that were written for it.
+    pub fn cron(self, at: &str, cron: &str) -> Result<String, FieldError> {
+        let time = || {
+            let wrong = FieldError { field: Field::At, problem: Problem::NotATime };
+            let (hour, minute) = at.trim().split_once(':').ok_or(wrong)?;
+            let (hour, minute) = (hour.parse::<u8>().map_err(|_| wrong)?, minute.parse::<u8>().map_err(|_| wrong)?);
+            if hour < 24 && minute < 60 { Ok((hour, minute)) } else { Err(wrong) }
+        };
+        Ok(match self {
+            Self::Hour => "0 * * * *".to_owned(),
+            Self::Day(days) => {
+                let (hour, minute) = time()?;
+                format!("{minute} {hour} * * {days}")
+            }
+            Self::Month => {
+                let (hour, minute) = time()?;
+                format!("{minute} {hour} 1 * *")
+            }
+            Self::Cron => cron.to_owned(),
+        })
+    }
+}
+
+/// A cluster, and when it is audited by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleRow {
+    /// The cluster.
+    pub id: ClusterId,
+    /// Its name.
+    pub name: String,
+    /// When; none: only when somebody asks.
+    pub schedule: Option<Schedule>,
+    /// The same in plain words: "every weekday at 06:00 Paris time".
+    pub words: Option<String>,
+    /// When the next audit is due.
+    pub next_at: Option<Timestamp>,
+}
+
+/// The page of an organisation's schedules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedules {
+    /// Clusters, by name.
+    pub clusters: Vec<ScheduleRow>,
+    /// Where the next page of clusters begins.
+    pub next: Option<Cursor>,
+    /// Whether the viewer may set schedules.
+    pub can_set: bool,
 }
 
 /// What stands above a cluster's findings.

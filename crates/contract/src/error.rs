@@ -163,6 +163,12 @@ pub enum Field {
     Permissions,
     /// When an API token ends.
     Expiry,
+    /// When something is done by itself.
+    Cron,
+    /// By whose clocks.
+    TimeZone,
+    /// At what time of day.
+    At,
     /// A filter or position in a URL.
     Query,
 }
@@ -185,6 +191,9 @@ impl fmt::Display for Field {
             Self::TokenName => "The token's name",
             Self::Permissions => "What the token may do",
             Self::Expiry => "The day it ends",
+            Self::Cron => "The schedule",
+            Self::TimeZone => "The time zone",
+            Self::At => "The time of day",
             Self::Query => "The address of this page",
         })
     }
@@ -234,6 +243,16 @@ pub enum Problem {
     IsPublic,
     /// Not what was asked to be typed again.
     DoesNotMatch,
+    /// Not five fields as cron reads them.
+    NotCron,
+    /// Comes more often than it may.
+    TooOften,
+    /// Never comes.
+    Never,
+    /// Not the name of a time zone.
+    NotATimeZone,
+    /// Not a time of day.
+    NotATime,
     /// Cannot be understood.
     NotUnderstood,
 }
@@ -265,6 +284,13 @@ impl fmt::Display for Problem {
             Self::NotProven => f.write_str("is not confirmed. Open the link in the mail that we sent you first."),
             Self::IsPublic => f.write_str("is one where anybody can have an address."),
             Self::DoesNotMatch => f.write_str("does not match."),
+            Self::NotCron => f.write_str(
+                "is not five fields as cron reads them: minute, hour, day of the month, month, day of the week, such as 0 6 * * 1-5.",
+            ),
+            Self::TooOften => f.write_str("comes too often: at most every 15 minutes."),
+            Self::Never => f.write_str("never comes."),
+            Self::NotATimeZone => f.write_str("is not a name like Europe/Paris or UTC."),
+            Self::NotATime => f.write_str("is not a time like 06:30."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }
     }

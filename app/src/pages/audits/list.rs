@@ -6,11 +6,11 @@ use leptos::prelude::*;
 
 use super::tabs::tabs;
 use crate::{
-    api::{At, RunAudit, audits},
+    api::{At, RunAudit, RunAudits, audits},
     live::{Interest, Live},
     parts::{
-        Age, FormError, Head, Pager, Post, Skeleton, count, failure, number, progress, run_button, severity_counts,
-        ticking,
+        Age, FormError, Head, Icon, Pager, Post, PostForm, Skeleton, Submit, count, failure, number, progress,
+        run_button, severity_counts, ticking,
     },
     place::{ClusterPlace, org_href, use_list_query, use_org},
 };
@@ -19,17 +19,17 @@ use crate::{
 #[component]
 pub(crate) fn AuditList() -> impl IntoView {
     let (org, query) = (use_org(), use_list_query());
-    let run = Post::to::<RunAudit>();
+    let (run, run_all) = (Post::to::<RunAudit>(), Post::to::<RunAudits>());
     let changed = expect_context::<Live>().version(Interest::Status, || None);
     let found = Resource::new(
-        move || (org.get(), query.get(), changed.get(), run.version()),
+        move || (org.get(), query.get(), changed.get(), run.version(), run_all.version()),
         |(org, query, ..)| audits(org, query),
     );
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok(At { now, body }) => page(&org.get_untracked(), &query.get_untracked(), &body, ticking(now), run),
+                    Ok(At { now, body }) => page(&org.get_untracked(), &query.get_untracked(), &body, ticking(now), (run, run_all)),
                     Err(error) => failure(&error),
                 }
             })}
@@ -37,8 +37,14 @@ pub(crate) fn AuditList() -> impl IntoView {
     }
 }
 
-fn page(org: &str, query: &ListQuery, audits: &Audits, now: Signal<Timestamp>, run: Post) -> AnyView {
-    let trouble = run.trouble();
+fn page(
+    org: &str,
+    query: &ListQuery,
+    audits: &Audits,
+    now: Signal<Timestamp>,
+    (run, run_all): (Post, Post),
+) -> AnyView {
+    let trouble = Signal::derive(move || run.error().or_else(|| run_all.error()));
     let rows: Vec<_> = audits.clusters.iter().map(|cluster| row(org, cluster, now, run, audits.can_run)).collect();
     let n = rows.len();
     let body = if rows.is_empty() {
@@ -69,8 +75,17 @@ fn page(org: &str, query: &ListQuery, audits: &Audits, now: Signal<Timestamp>, r
         }
         .into_any()
     };
+    let here = org.to_owned();
+    let all = (audits.can_run && audits.clusters.iter().any(|cluster| cluster.is_synced)).then(|| {
+        view! {
+            <PostForm post=run_all>
+                <input type="hidden" name="org" value=here/>
+                <Submit pending=run_all.pending()>{Icon::Shield.show()}"Audit every cluster"</Submit>
+            </PostForm>
+        }
+    });
     view! {
-        <Head title="Audits" sentence=sentence(audits)/>
+        <Head title="Audits" sentence=sentence(audits) actions=all.into_any()/>
         {tabs("/audits")}
         <FormError trouble/>
         {body}

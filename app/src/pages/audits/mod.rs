@@ -3,8 +3,10 @@
 mod finding;
 mod findings;
 mod list;
+mod schedules;
 mod tabs;
 
 pub(crate) use finding::FindingPage;
 pub(crate) use findings::Findings;
 pub(crate) use list::AuditList;
+pub(crate) use schedules::AuditSchedules;

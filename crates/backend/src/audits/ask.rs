@@ -1,15 +1,16 @@
 //! Asking for an audit, and how the last ones ended.
 
 use kubewise_contract::{
-    Action, AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, ClusterId, ListQuery, Permission,
-    RunState,
+    Action, AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, ClusterId, ListQuery, OrgId,
+    Permission, RunState, UserId,
 };
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::run::AuditCluster;
 use crate::{
-    Authorized, Cluster, Error, Organisation, Web,
+    Authorized, Cluster, Error, Organisation, Web, World,
     activity::Entry,
     inventory::cursor,
     jobs, live,
@@ -70,43 +71,12 @@ impl Web {
     /// Asks for an audit of a cluster; when one is on its way, that one is meant. Answers its number.
     pub async fn run_audit(&self, cluster: &Authorized<Cluster, RunAudits>) -> Result<i64, Error> {
         let mut tx = cluster.write(self).await?;
-        let (org, id) = (cluster.org.0, cluster.id.0);
-        // One after the other: whoever asks at the same time gets the same.
-        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", format!("kubewise audit {org} {id}"))
-            .execute(&mut *tx)
-            .await?;
-        let on_the_way = sqlx::query_scalar!(
-            "SELECT number FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND state IN ('waiting', 'running')",
-            org,
-            id,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        if let Some(number) = on_the_way {
-            return Ok(number);
+        let why = Why::Asked(cluster.holder().by.person());
+        let (number, is_new) = request(&mut tx, &self.world, cluster.org, cluster.id, why).await?;
+        if is_new {
+            let entry = Entry::cluster(Action::AuditRun, cluster.id, &cluster.name);
+            tx.commit(entry.after(serde_json::json!({ "audit": number }))).await?;
         }
-        let number = sqlx::query_scalar!(
-            r#"SELECT coalesce(max(number), 0) + 1 AS "number!" FROM audit_runs WHERE org_id = $1 AND cluster_id = $2"#,
-            org,
-            id,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at, requested_by)
-             VALUES ($1, $2, $3, 'waiting', $4, $5)",
-            org,
-            id,
-            number,
-            self.world.now(),
-            cluster.holder().by.person().map(|user| user.0),
-        )
-        .execute(&mut *tx)
-        .await?;
-        jobs::enqueue(&mut tx, &AuditCluster { org: cluster.org, cluster: cluster.id, number }).await?;
-        live::notify(&mut tx, cluster.org, cluster.id, false).await?;
-        let entry = Entry::cluster(Action::AuditRun, cluster.id, &cluster.name);
-        tx.commit(entry.after(serde_json::json!({ "audit": number }))).await?;
         Ok(number)
     }
 
@@ -206,6 +176,77 @@ impl Web {
         trend.reverse();
         Ok(ClusterAudit { cluster: found, summary, trend, can_run: cluster.may(Permission::RunAudits) })
     }
+}
+
+/// Why a cluster is audited.
+pub(super) enum Why {
+    /// Somebody asked: a person, or a token of the organisation.
+    Asked(Option<UserId>),
+    /// It was due then.
+    Due(OffsetDateTime),
+}
+
+/// Asks for an audit of a cluster, unless one is on its way. Answers its number, and whether it is a new one.
+pub(super) async fn request(
+    tx: &mut PgConnection,
+    world: &World,
+    org: OrgId,
+    cluster: ClusterId,
+    why: Why,
+) -> Result<(i64, bool), Error> {
+    // One after the other: whoever asks at the same time gets the same.
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", format!("kubewise audit {org} {cluster}"))
+        .execute(&mut *tx)
+        .await?;
+    let on_the_way = sqlx::query_scalar!(
+        "SELECT number FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND state IN ('waiting', 'running')",
+        org.0,
+        cluster.0,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(number) = on_the_way {
+        return Ok((number, false));
+    }
+    let number = sqlx::query_scalar!(
+        r#"SELECT coalesce(max(number), 0) + 1 AS "number!" FROM audit_runs WHERE org_id = $1 AND cluster_id = $2"#,
+        org.0,
+        cluster.0,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    // Each login may write its own column.
+    match why {
+        Why::Asked(by) => {
+            sqlx::query!(
+                "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at, requested_by)
+                 VALUES ($1, $2, $3, 'waiting', $4, $5)",
+                org.0,
+                cluster.0,
+                number,
+                world.now(),
+                by.map(|user| user.0),
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        Why::Due(at) => {
+            sqlx::query!(
+                "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at, due_at)
+                 VALUES ($1, $2, $3, 'waiting', $4, $5)",
+                org.0,
+                cluster.0,
+                number,
+                world.now(),
+                at,
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    jobs::enqueue(tx, &AuditCluster { org, cluster, number }).await?;
+    live::notify(tx, org, cluster, false).await?;
+    Ok((number, true))
 }
 
 async fn last_runs(

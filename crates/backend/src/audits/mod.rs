@@ -5,6 +5,7 @@ mod engine;
 mod findings;
 mod rules;
 mod run;
+mod schedule;
 mod summary;
 
 pub(crate) use run::AuditCluster;
