@@ -3,11 +3,15 @@
     python deploy/test_chart.py            run the tests
     python deploy/test_chart.py --write    write deploy/manifest/agent.yaml anew from the chart
 
-Needs what is in deploy/requirements.txt.
+Needs what is in deploy/requirements.txt. The audit of what the chart renders needs a `kubewise-agent` too, which the
+environment names by KUBEWISE_AGENT, as `cargo xtask test --only chart` does; without it, the audit is left out.
 """
 
+import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 import unittest
 
@@ -23,7 +27,7 @@ PLACEHOLDER = "__KUBEWISE_SERVER__"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 # In the order in which they are applied.
-FILES = ["serviceaccount", "clusterrole", "clusterrolebinding", "networkpolicy", "deployment"]
+FILES = ["serviceaccount", "clusterrole", "clusterrolebinding", "networkpolicy", "priorityclass", "deployment"]
 HELM_LABELS = ["app.kubernetes.io/managed-by", "helm.sh/chart"]
 
 HEADER = f"""\
@@ -71,21 +75,44 @@ def without_helm(obj):
     return obj.replace(SERVER, PLACEHOLDER) if isinstance(obj, str) else obj
 
 
+# Sets everything that the default values leave out.
 EVERYTHING = {
-    "token": "kwc_0123456789",
+    "server": "https://kubewise.internal:8443/base",
     "caConfigMap": "company-ca",
     "allowHttp": True,
-    "image": {"digest": DIGEST},
+    "image": {"tag": "9.9.9", "digest": DIGEST},
     "imagePullSecrets": [{"name": "registry"}],
-    "serviceAccount": {"annotations": {"a": "b"}},
+    "nameOverride": "agent",
+    "fullnameOverride": "kubewise-agent-of-ours",
+    "serviceAccount": {"name": "reader", "annotations": {"a": "b"}},
     "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
-    "networkPolicy": {"metricsFrom": ["monitoring"], "cidrs": ["10.0.0.0/8"], "serverPort": 9443, "extraEgress": [{"ports": [{"port": 3128}]}]},
+    "networkPolicy": {"serverPort": 9443, "metricsFrom": ["monitoring"], "cidrs": ["10.0.0.0/8"], "extraEgress": [{"ports": [{"port": 3128}]}]},
     "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"},
-    "tolerations": [{"operator": "Exists"}],
-    "affinity": {"nodeAffinity": {}},
+    "tolerations": [{"key": "monitoring", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+        {"weight": 1, "preference": {"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}},
+    ]}},
+    "priorityClassName": "low",
+    "priorityClass": {"value": -5},
+    "hostUsers": False,
+}
+
+# What can be left to others: an account, a role and a class that are there already.
+LEFT_TO_OTHERS = {
+    "serviceAccount": {"create": False, "name": "reader"},
+    "rbac": {"create": False},
     "priorityClassName": "low",
 }
+
+
+def leaves(values, prefix=""):
+    """Values by their full names."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 class Chart(unittest.TestCase):
@@ -115,8 +142,8 @@ class Chart(unittest.TestCase):
             {"server": "ftp://kubewise.example.com"},
             {"server": "https://user:password@kubewise.example.com"},
             {"server": "https://kubewise.example.com/?token=a"},
-            {"token": "two words"},
-            {"token": "", "existingSecret": ""},
+            {"token": "kwc_0123456789"},
+            {"existingSecret": ""},
             {"existingSecret": "Not_A_Name"},
             {"syncInterval": "soon"},
             {"log": {"level": "loud"}},
@@ -129,6 +156,8 @@ class Chart(unittest.TestCase):
             {"extraEnv": [{"name": "KUBEWISE_TOKEN", "value": "a"}]},
             {"networkPolicy": {"apiServerPorts": []}},
             {"networkPolicy": {"cidrs": ["everywhere"]}},
+            {"priorityClass": {"value": 2000000000}},
+            {"hostUsers": "no"},
             {"replicas": 2},
             {"rbac": {"wildcards": True}},
         ]
@@ -166,7 +195,7 @@ class Chart(unittest.TestCase):
             for volume in pod["volumes"]:
                 self.assertLessEqual(set(volume), {"name", "secret", "configMap", "projected"})
             for kind in ("requests", "limits"):
-                self.assertEqual(set(container["resources"][kind]), {"cpu", "memory"})
+                self.assertEqual(set(container["resources"][kind]), {"cpu", "memory", "ephemeral-storage"})
             for probe in ("livenessProbe", "readinessProbe"):
                 self.assertEqual(container[probe]["httpGet"]["port"], "health")
 
@@ -178,7 +207,6 @@ class Chart(unittest.TestCase):
         for values, secret, key in (
             ({}, "kubewise-agent", "token"),
             ({"existingSecret": "mine", "existingSecretKey": "t"}, "mine", "t"),
-            ({"token": "kwc_0123456789", "existingSecretKey": "t"}, "kubewise-agent-token", "token"),
         ):
             files = render(values)
             deployment = objects(files)["Deployment"]
@@ -186,9 +214,7 @@ class Chart(unittest.TestCase):
             self.assertEqual(volume["secret"]["secretName"], secret)
             self.assertEqual(volume["secret"]["items"], [{"key": key, "path": "token"}])
             self.assertEqual(self.env(files)["KUBEWISE_TOKEN_FILE"]["value"], "/var/run/secrets/kubewise/token")
-            self.assertNotIn("kwc_", files["deployment"] + files["NOTES"])
-            made = objects(files).get("Secret")
-            self.assertEqual(made and made["stringData"], {"token": values["token"]} if "token" in values else None)
+            self.assertNotIn("Secret", objects(files))
 
     def test_a_digest_goes_before_a_tag(self):
         def image(values):
@@ -198,6 +224,25 @@ class Chart(unittest.TestCase):
         self.assertEqual(image({}), f"registry.kubewise.example/kubewise-agent:{version}")
         self.assertEqual(image({"tag": "9.9.9"}), "registry.kubewise.example/kubewise-agent:9.9.9")
         self.assertEqual(image({"tag": "9.9.9", "digest": DIGEST}), f"registry.kubewise.example/kubewise-agent@{DIGEST}")
+
+    def test_the_pod_has_a_priority_class(self):
+        def names(values):
+            found = objects(render(values))
+            made = found.get("PriorityClass")
+            return made and made["metadata"]["name"], found["Deployment"]["spec"]["template"]["spec"].get("priorityClassName")
+
+        self.assertEqual(names({}), ("kubewise-agent", "kubewise-agent"))
+        self.assertEqual(names({"priorityClassName": "low"}), (None, "low"))
+        self.assertEqual(names({"priorityClass": {"create": False}}), (None, None))
+        made = objects(render({"priorityClass": {"value": -5}}))["PriorityClass"]
+        self.assertEqual((made["value"], made["globalDefault"], made["preemptionPolicy"]), (-5, False, "Never"))
+
+    def test_a_user_namespace_is_for_who_asks_for_it(self):
+        def host_users(values):
+            return objects(render(values))["Deployment"]["spec"]["template"]["spec"].get("hostUsers")
+
+        self.assertIsNone(host_users({}))
+        self.assertIs(host_users({"hostUsers": False}), False)
 
     def test_the_network_policy_knows_the_servers_port(self):
         def ports(values):
@@ -211,10 +256,16 @@ class Chart(unittest.TestCase):
 
     def test_releases_in_two_namespaces_share_nothing(self):
         one, two = objects(render()), objects(render(namespace="other"))
-        for kind in ("ClusterRole", "ClusterRoleBinding"):
+        for kind in ("ClusterRole", "ClusterRoleBinding", "PriorityClass"):
             self.assertNotEqual(one[kind]["metadata"]["name"], two[kind]["metadata"]["name"])
         self.assertEqual(two["ClusterRoleBinding"]["subjects"][0]["namespace"], "other")
         self.assertEqual(two["ClusterRoleBinding"]["roleRef"]["name"], two["ClusterRole"]["metadata"]["name"])
+
+    def test_everything_sets_what_default_values_leave_out(self):
+        default = yaml.safe_load((CHART / "values.yaml").read_text())
+        empty = {name for name, value in leaves(default) if not value}
+        given = [name for name, _ in leaves(EVERYTHING)]
+        self.assertEqual({name for name in empty if not any(f"{other}.".startswith(f"{name}.") for other in given)}, set())
 
     def test_the_readme_names_every_value(self):
         readme = (CHART / "README.md").read_text()
@@ -228,6 +279,80 @@ class Chart(unittest.TestCase):
     def env(self, files):
         (container,) = objects(files)["Deployment"]["spec"]["template"]["spec"]["containers"]
         return {variable["name"]: variable for variable in container["env"]}
+
+
+def released(text):
+    """Rendered text with the image's digest, of which none is known before the image was pushed. The release writes it into
+    image.digest; then this changes nothing."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    image = yaml.safe_load((CHART / "values.yaml").read_text())["image"]
+    return text.replace(f"{image['repository']}:{chart['appVersion']}\n", f"{image['repository']}@{DIGEST}\n")
+
+
+AGENT = os.environ.get("KUBEWISE_AGENT")
+
+
+@unittest.skipUnless(AGENT, "KUBEWISE_AGENT names no program")
+class Audit(unittest.TestCase):
+    """What the chart renders has no finding by Kubewise's own rules, of any severity, without any exception."""
+
+    @classmethod
+    def setUpClass(cls):
+        # Profiles are everything, the frameworks and the categories: a new one is there as soon as a rule has it.
+        rules = json.loads(cls.agent("--list-rules", "--format", "json").stdout)
+        frameworks = {control["framework"] for rule in rules for control in rule["controls"]}
+        cls.profiles = ["all", *sorted(frameworks), *sorted({name for rule in rules for name in rule["categories"]})]
+
+    @staticmethod
+    def agent(*arguments, text=""):
+        return subprocess.run([AGENT, "audit", *arguments], input=text, capture_output=True, text=True, timeout=60)
+
+    def report(self, text, *arguments):
+        """The exit code, what was found, and what the summary says."""
+        done = self.agent("-", "--format", "json", "--fail-on", "info", *arguments, text=text)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        report = json.loads(done.stdout)
+        found = [f"{f['severity']} {f['rule']}: {f['message']}" for f in report["findings"]]
+        return done.returncode, found, report["summary"]
+
+    def renderings(self):
+        yield "manifest", MANIFEST.read_text()
+        named = {
+            "default values": ({}, {}),
+            "everything": (EVERYTHING, {}),
+            "left to others": (LEFT_TO_OTHERS, {}),
+            "another release in another namespace": ({}, {"name": "second", "namespace": "other"}),
+        }
+        for name, (values, release) in named.items():
+            files = render(values, **release)
+            yield name, "\n---\n".join(text for file, text in files.items() if file != "NOTES")
+
+    def test_nothing_is_found(self):
+        self.assertLessEqual({"all", "cis", "nsa", "pss-baseline", "pss-restricted", "security", "reliability"}, set(self.profiles))
+        for name, text in self.renderings():
+            kinds = [obj["kind"] for obj in yaml.safe_load_all(text) if obj]
+            # The newest version, and the oldest one that the chart is for.
+            for arguments in [["--profile", profile] for profile in self.profiles] + [["--kubernetes-version", "1.28"]]:
+                with self.subTest(name, arguments=arguments):
+                    code, found, summary = self.report(released(text), *arguments)
+                    self.assertEqual(found, [])
+                    self.assertEqual((code, summary["objects"], summary["excepted"], summary["unknown_kinds"]), (0, len(kinds), 0, 0))
+
+    def test_the_audit_sees_what_gets_worse(self):
+        text = released(MANIFEST.read_text())
+        for good, bad, rule in (
+            ("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "container-root-file-system-writable"),
+            ("drop: [ALL]", "drop: []", "pss-capabilities-restricted"),
+            ("policyTypes: [Ingress, Egress]", "policyTypes: [Egress]", "workload-without-network-policy"),
+            ("- serviceaccounts\n", "- secrets\n", "secrets-read-cluster-wide"),
+            ("resources: [ingressclasses, ", 'resources: ["*", ', "role-wildcard"),
+            (f"@{DIGEST}", ":latest", "image"),
+        ):
+            with self.subTest(rule):
+                self.assertEqual(text.count(good), 1)
+                code, found, _ = self.report(text.replace(good, bad))
+                self.assertEqual(code, 1)
+                self.assertTrue([line for line in found if f" {rule}" in line], found)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,14 @@ pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -
     close(project, "unit", &mut tests, 120)
 }
 
+/// What the chart renders is audited too, by the agent of this very tree.
 pub(super) fn chart(project: &Project) -> Result<()> {
+    // The whole workspace, so that features are those of the other steps and nothing is compiled twice.
+    let mut build = project.cargo(&["build"]);
+    build.args(SERVER_SIDE).args(["--bin", "kubewise-agent"]);
+    cmd::run_ok(project, "chart-agent", &mut build)?;
     let mut test = project.command(setup::CHART_PYTHON.program(project, "python"));
+    test.env("KUBEWISE_AGENT", project.programs(Profile::Debug).join("kubewise-agent"));
     close(project, "chart", test.arg("deploy/test_chart.py"), 60)
 }
 

@@ -421,7 +421,8 @@ pub static RULES: &[Rule] = &[
         title: "Pod without a user namespace of its own",
         why: "Without a user namespace, root in a container is root on the node should it get out. With one, it is a \
               user there that owns nothing.",
-        fix: "Set hostUsers: false where the nodes' kernel, runtime and the pod's volumes allow it.",
+        fix: "Set hostUsers: false where the nodes' kernel, runtime and the pod's volumes allow it, or let no container \
+              become root: runAsNonRoot: true and allowPrivilegeEscalation: false.",
         patch: Patch::None,
         severity: Severity::Info,
         categories: &[Category::Security],

@@ -45,12 +45,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret that holds the token. */}}
-{{- define "kubewise-agent.secretName" -}}
-{{- if .Values.token -}}
-{{- printf "%s-token" (include "kubewise-agent.fullname" . | trunc 57 | trimSuffix "-") -}}
-{{- else -}}
-{{- .Values.existingSecret -}}
+{{/* The class of the pod, if any: one that is there, or the chart's own. */}}
+{{- define "kubewise-agent.priorityClassName" -}}
+{{- if .Values.priorityClassName -}}
+{{- .Values.priorityClassName -}}
+{{- else if .Values.priorityClass.create -}}
+{{- include "kubewise-agent.clusterName" . -}}
 {{- end -}}
 {{- end -}}
 

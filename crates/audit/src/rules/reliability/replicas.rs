@@ -86,7 +86,10 @@ pub(super) fn too_few(out: &mut Out<'_>) {
             continue;
         }
         let has_ports = || workload.pod().is_some_and(|pod| pod.running().any(|c| !c.get("ports").is_empty()));
-        if served.contains(&workload.index()) || has_ports() {
+        // Who stops the old before the new starts says that the program cannot run twice. A port that no Service leads to
+        // is then one for probes and metrics, as far as is known.
+        let is_alone = workload.spec().get("strategy").get("type").str() == "Recreate";
+        if served.contains(&workload.index()) || (!is_alone && has_ports()) {
             let at_least = if replicas == most { "" } else { "at least " };
             let message = format!("{} has {at_least}{replicas} of {least} replicas.", workload.title());
             out.fail(workload.spot("spec.replicas"), message);

@@ -116,7 +116,7 @@ impl<'a> HostPath<'a> {
 }
 
 /// What root may do there is not what the container may do when it does not run as root.
-fn may_be_root(container: Container<'_>) -> bool {
+pub(super) fn may_be_root(container: Container<'_>) -> bool {
     !container.effective("runAsNonRoot").is_true() && container.effective("runAsUser").as_i64().is_none_or(|id| id == 0)
 }
 

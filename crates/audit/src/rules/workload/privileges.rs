@@ -5,7 +5,7 @@ use crate::{
     out::Out,
 };
 
-use super::mounts::capitalised;
+use super::mounts::{capitalised, may_be_root};
 
 /// Whether two names of a capability are the same: runtimes take either case, and some the kernel's `CAP_`.
 fn is_capability(text: &str, name: &str) -> bool {
@@ -78,9 +78,15 @@ pub(super) fn user_namespace(pod: Pod<'_>, out: &mut Out<'_>) {
     // The API server lets no pod have both.
     let shares = ["hostNetwork", "hostPID", "hostIPC"].iter().any(|field| pod.spec.get(field).is_true());
     let has_devices = || pod.containers().any(|container| !container.get("volumeDevices").is_empty());
-    if !pod.has_user_namespace() && !shares && !pod.is_windows() && !has_devices() {
+    let may_become_root = || pod.containers().any(may_become_root);
+    if !pod.has_user_namespace() && !shares && !pod.is_windows() && !has_devices() && may_become_root() {
         out.fail(pod.spot("hostUsers"), "The pod has no user namespace of its own (hostUsers is not false).");
     }
+}
+
+/// By its own user, or by a program of its image that gains rights (setuid, or with capabilities of its file).
+fn may_become_root(container: Container<'_>) -> bool {
+    may_be_root(container) || !container.security_context().get("allowPrivilegeEscalation").is_false()
 }
 
 pub(super) fn interactive(container: Container<'_>, out: &mut Out<'_>) {
