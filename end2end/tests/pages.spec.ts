@@ -61,6 +61,8 @@ for (const [form, viewport] of [
         `${org}/clusters?q=none`,
         `${org}/clusters/new`,
         `${org}/audits`,
+        `${org}/audits/compare`,
+        `${org}/audits/compare?a=${stack().resident.cluster}&b=${stack().resident.cluster}`,
         finding,
         `${cluster}/findings?state=fixed`,
         `${org}/search`,

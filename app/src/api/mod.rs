@@ -21,7 +21,7 @@ mod tokens;
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use activity::{activity, verify_activity};
 pub(crate) use answers::{At, Frame, InstallStatus, Listing, TokenChoices, Tokens};
-pub(crate) use audits::{Findings, RunAudit, audits, finding, findings};
+pub(crate) use audits::{Compared, Findings, RunAudit, audits, comparison, finding, findings};
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
     may_manage_cluster, overview,

@@ -163,6 +163,8 @@ pub enum Field {
     Permissions,
     /// When an API token ends.
     Expiry,
+    /// The number of an audit.
+    Audit,
     /// A filter or position in a URL.
     Query,
 }
@@ -185,6 +187,7 @@ impl fmt::Display for Field {
             Self::TokenName => "The token's name",
             Self::Permissions => "What the token may do",
             Self::Expiry => "The day it ends",
+            Self::Audit => "The number of an audit",
             Self::Query => "The address of this page",
         })
     }
@@ -234,6 +237,8 @@ pub enum Problem {
     IsPublic,
     /// Not what was asked to be typed again.
     DoesNotMatch,
+    /// Not that of an audit which was done.
+    NoSuchAudit,
     /// Cannot be understood.
     NotUnderstood,
 }
@@ -265,6 +270,9 @@ impl fmt::Display for Problem {
             Self::NotProven => f.write_str("is not confirmed. Open the link in the mail that we sent you first."),
             Self::IsPublic => f.write_str("is one where anybody can have an address."),
             Self::DoesNotMatch => f.write_str("does not match."),
+            Self::NoSuchAudit => {
+                f.write_str("is not that of one that was done in the cluster. Without a number, the last one is meant.")
+            }
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }
     }

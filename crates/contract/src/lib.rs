@@ -25,8 +25,9 @@ pub use account::{
 };
 pub use activity::{Action, ActivityQuery, ActivityRow, LogFault, Verdict};
 pub use audit::{
-    AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, Control, FindingDetail, FindingRow,
-    FindingSpan, FindingState, FindingsQuery, NotAssessable, RuleText, RunState, Severity, Share,
+    AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, CompareQuery, ComparedFinding,
+    ComparedRule, ComparedSide, Comparison, Control, Difference, FindingDetail, FindingRow, FindingSpan, FindingState,
+    FindingsQuery, NotAssessable, OnlyThere, RuleText, RunChoice, RunState, Severity, Share,
 };
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
