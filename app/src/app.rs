@@ -65,6 +65,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
                     <Route path=path!("/audits/schedules") view=AllAudits::AuditSchedules ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/compare") view=AllAudits::Compare ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings") view=AllAudits::Findings ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings/:finding") view=AllAudits::FindingPage ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>

@@ -11,9 +11,9 @@ use leptos_router::{ChooseView, hooks::use_url};
 
 use crate::pages::{
     AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, AuditSchedules,
-    Authenticator, ClusterFrame, ClusterOverview, Codes, Confirm, FindingPage, Findings, Install, Invitations, Invite,
-    Invited, Jobs, Member, Members, Mfa, NewToken, OrganisationSettings, Organisations, Profile, Reset, Security,
-    Sessions, SignUp, Tokens, Verify,
+    Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage, Findings, Install, Invitations,
+    Invite, Invited, Jobs, Member, Members, Mfa, NewToken, OrganisationSettings, Organisations, Profile, Reset,
+    Security, Sessions, SignUp, Tokens, Verify,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -84,7 +84,7 @@ chunk! {
 
 chunk! {
     /// What audits found.
-    audits AllAudits { AuditList, AuditSchedules, Findings, FindingPage }
+    audits AllAudits { AuditList, AuditSchedules, Compare, FindingPage, Findings }
 }
 
 chunk! {

@@ -1,7 +1,7 @@
 //! Where a page is: which organisation, which cluster, which part of a list. All of it is in the address; nothing else
 //! remembers it.
 
-use kubewise_contract::{Cursor, FindingState, FindingsQuery, ListQuery, Severity};
+use kubewise_contract::{CompareQuery, Cursor, FindingState, FindingsQuery, ListQuery, Severity};
 use leptos::prelude::*;
 use leptos_router::{
     hooks::{use_params_map, use_query_map},
@@ -101,6 +101,24 @@ pub(crate) fn findings_href(base: &str, query: &FindingsQuery) -> String {
             ("after", query.after.as_ref().map(|cursor| cursor.0.clone())),
         ],
     )
+}
+
+/// Which audits the address compares.
+pub(crate) fn use_compare_query() -> Memo<CompareQuery> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|params| compare_query(|name| params.get(name))))
+}
+
+/// Which audits are compared, from what an address or a form says.
+pub(crate) fn compare_query(get: impl Fn(&str) -> Option<String>) -> CompareQuery {
+    let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    CompareQuery { a: get("a"), ra: get("ra"), b: get("b"), rb: get("rb") }
+}
+
+/// The address of a comparison.
+pub(crate) fn compare_href(org: &str, query: &CompareQuery) -> String {
+    let CompareQuery { a, ra, b, rb } = query.clone();
+    with_query(&org_href(org, "/audits/compare"), &[("a", a), ("ra", ra), ("b", b), ("rb", rb)])
 }
 
 fn with_query(base: &str, pairs: &[(&str, Option<String>)]) -> String {

@@ -35,6 +35,41 @@ test("audited again, nothing is new and nothing is fixed", async ({ resident: pa
   await expect(page.getByRole("heading", { name: "No findings match" })).toBeVisible();
 });
 
+test("two audits of one cluster are compared: nothing differs", async ({ resident: page }) => {
+  await audited(page);
+  await audited(page);
+  await page.getByRole("link", { name: "Compare with an earlier audit" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Compare audits" })).toBeVisible();
+  await settled(page);
+  await expect(page.getByText(/^Nothing differs: [\d,]+ findings? in both\.$/)).toBeVisible();
+  const figures = page.getByRole("table", { name: "Both audits side by side" });
+  await expect(figures.getByRole("row", { name: /^Score of 100/ }).getByRole("cell").last()).toHaveText("0.0");
+  await expect(figures.getByRole("row", { name: /^Findings/ }).getByRole("cell").last()).toHaveText("0");
+  await expect(page.getByText("Nothing that the other has not.")).toHaveCount(2);
+  await expect(page.getByText(/found the same in both$/)).toBeVisible();
+
+  // Chosen in the form: what it says is in the address.
+  await page.getByLabel("Number of the second audit").fill("1");
+  await page.getByRole("button", { name: "Compare", exact: true }).click();
+  await expect(page).toHaveURL(/[?&]rb=1(&|$)/);
+  await expect(page.getByRole("link", { name: /, audit 1$/ }).last()).toBeVisible();
+});
+
+test("nothing is compared until two are chosen, and not with an audit that never was", async ({ resident: page, provoked }) => {
+  await audited(page);
+  const { slug, cluster } = stack().resident;
+  await visit(page, `/o/${slug}/audits`);
+  await page.getByRole("link", { name: "Compare", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Choose what to compare" })).toBeVisible();
+  provoked.add(422).add(404);
+  const compare = `/o/${slug}/audits/compare?a=${cluster}`;
+  expect((await visit(page, `${compare}&b=${cluster}&rb=999999999`))?.status()).toBe(422);
+  await expect(page.getByText("The number of an audit is not that of one that was done in the cluster.")).toBeVisible();
+  await page.getByRole("link", { name: "Compare other audits" }).click();
+  await expect(page.getByRole("heading", { name: "Choose what to compare" })).toBeVisible();
+  expect((await visit(page, `${compare}&b=00000000-0000-4000-8000-000000000000`))?.status()).toBe(404);
+});
+
 test("the organisation's audits say where it is worst", async ({ resident: page }) => {
   await audited(page);
   await visit(page, `/o/${stack().resident.slug}/audits`);

@@ -62,6 +62,8 @@ for (const [form, viewport] of [
         `${org}/clusters/new`,
         `${org}/audits`,
         `${org}/audits/schedules`,
+        `${org}/audits/compare`,
+        `${org}/audits/compare?a=${stack().resident.cluster}&b=${stack().resident.cluster}`,
         finding,
         `${cluster}/findings?state=fixed`,
         `${org}/search`,

@@ -187,6 +187,12 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
             json!({"org": org, "cluster": cluster, "every": "day", "at": "06:00", "time_zone": "UTC"}),
         ),
         ("/api/end_audit_schedule", May(RunAudits), Form, json!({"org": org, "cluster": cluster})),
+        (
+            "/api/compare_audits",
+            May(ViewInventory),
+            Json,
+            json!({"org": org, "query": {"a": cluster, "ra": null, "b": cluster, "rb": null}}),
+        ),
         ("/api/run_audit", May(RunAudits), Form, json!({"org": org, "cluster": cluster})),
         ("/api/clusters", May(ViewInventory), Json, in_org()),
         ("/api/search", May(ViewInventory), Json, in_org()),
@@ -251,6 +257,7 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/search", May(ViewInventory)),
         ("/o/:org/audits", May(ViewInventory)),
         ("/o/:org/audits/schedules", May(ViewInventory)),
+        ("/o/:org/audits/compare", May(ViewInventory)),
         ("/o/:org/clusters/new", May(AddClusters)),
         ("/o/:org/clusters/:cluster/install", May(ManageClusters)),
         ("/o/:org/clusters/:cluster", May(ViewInventory)),
@@ -539,7 +546,8 @@ async fn server_functions_as_everybody(world: &mut World) -> String {
             let cluster = if cases[at].3.get("cluster").is_some() { world.cluster().await } else { any.clone() };
             world.enrol(caller, &cluster).await;
             let (path, needs, input, arguments) = server_functions(&world.tenant, &cluster).swap_remove(at);
-            let about_cluster = arguments.get("cluster").is_some();
+            // A comparison names its clusters as an address does.
+            let about_cluster = arguments.get("cluster").is_some() || arguments.pointer("/query/a").is_some();
             let refused = expected(needs, caller, about_cluster);
             statuses.push(refused);
             let (browser, _) = world.callers.get_mut(&format!("{caller:?}")).unwrap();

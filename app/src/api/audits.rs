@@ -1,7 +1,8 @@
 //! Audits: asking for them, and what they found.
 
 use kubewise_contract::{
-    Audits, ClusterAudit, FindingDetail, FindingRow, FindingsQuery, ListQuery, Page, Schedules, Timestamp, UiError,
+    Audits, ClusterAudit, ClusterChoice, CompareQuery, Comparison, FindingDetail, FindingRow, FindingsQuery, ListQuery,
+    Page, Schedules, Timestamp, UiError,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,14 @@ pub(crate) struct Findings {
     pub(crate) audit: ClusterAudit,
     pub(crate) page: Page<FindingRow>,
     pub(crate) namespaces: Vec<String>,
+}
+
+/// Two audits side by side, when two were chosen, and what can be chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Compared {
+    pub(crate) now: Timestamp,
+    pub(crate) clusters: Vec<ClusterChoice>,
+    pub(crate) comparison: Option<Comparison>,
 }
 
 /// The organisation's clusters, and how their last audits ended.
@@ -60,6 +69,30 @@ pub(crate) async fn finding(org: String, cluster: String, finding: String) -> Re
         let cluster = cluster_in::<ViewInventory>(&web, &actor, &org, &cluster).await?;
         let body = web.finding(&cluster, &finding).await?;
         Ok(At { now: web.now(), body })
+    })
+    .await
+}
+
+/// Compares two audits of one cluster or of two.
+#[server(name = GetComparison, prefix = "/api", endpoint = "compare_audits", protocol = Read)]
+pub(crate) async fn comparison(org: String, query: CompareQuery) -> Result<Compared, UiError> {
+    use kubewise_backend::permission::ViewInventory;
+
+    use crate::server::{answer, audit_number, cluster_in, organisation_in, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let organisation = organisation_in::<ViewInventory>(&web, &actor, &org).await?;
+        let clusters = web.comparable(&organisation).await?;
+        let comparison = match (&query.a, &query.b) {
+            (Some(a), Some(b)) => {
+                let a = cluster_in::<ViewInventory>(&web, &actor, &org, a).await?;
+                let b = cluster_in::<ViewInventory>(&web, &actor, &org, b).await?;
+                let (ra, rb) = (audit_number(query.ra.as_deref())?, audit_number(query.rb.as_deref())?);
+                Some(web.compare((&a, ra), (&b, rb)).await?)
+            }
+            _ => None,
+        };
+        Ok(Compared { now: web.now(), clusters, comparison })
     })
     .await
 }

@@ -22,7 +22,8 @@ pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use activity::{activity, verify_activity};
 pub(crate) use answers::{At, Frame, InstallStatus, Listing, TokenChoices, Tokens};
 pub(crate) use audits::{
-    EndAuditSchedule, Findings, RunAudit, RunAudits, SetAuditSchedule, audits, finding, findings, schedules,
+    Compared, EndAuditSchedule, Findings, RunAudit, RunAudits, SetAuditSchedule, audits, comparison, finding, findings,
+    schedules,
 };
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,

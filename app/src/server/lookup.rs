@@ -12,6 +12,12 @@ pub(crate) fn parsed<T: FromStr>(text: &str) -> Result<T, UiError> {
     text.parse().map_err(|_| UiError::NotFound)
 }
 
+/// The number of an audit; none: the last one. What is not a number is not that of an audit either.
+pub(crate) fn audit_number(text: Option<&str>) -> Result<Option<i64>, Refusal> {
+    let wrong = FieldError { field: Field::Audit, problem: Problem::NoSuchAudit };
+    Ok(text.map(|text| text.parse().map_err(|_| wrong)).transpose()?)
+}
+
 /// What a form gives somebody: a role, and either all clusters or those that are chosen.
 pub(crate) fn access(role: &str, sees: Option<&str>, clusters: &[String]) -> Result<Access, Refusal> {
     let role = Role::parse(role).ok_or(FieldError { field: Field::Role, problem: Problem::NotUnderstood })?;

@@ -14,7 +14,7 @@ pub use answer::Refusal;
 pub(crate) use answer::{answer, session, who, who_and_when, who_lately};
 pub use assets::code_folder;
 pub(crate) use login::{end_session, local_path, session_id};
-pub(crate) use lookup::{access, chosen_clusters, cluster_in, organisation_in, parsed};
+pub(crate) use lookup::{access, audit_number, chosen_clusters, cluster_in, organisation_in, parsed};
 pub use shell::{document, shell};
 pub(crate) use token_cookie::{factor_added, hand_over, take_codes, take_over};
 pub use visitor::ClientAddress;

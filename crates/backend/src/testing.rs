@@ -167,7 +167,7 @@ const FILLED: [&str; 13] = [
     "INSERT INTO organisation_keys SELECT $1, '', now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
      ON CONFLICT DO NOTHING",
     "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at) SELECT $1, $2, length($3), 'done', now()",
-    "INSERT INTO audit_schedules SELECT $1, $2, '0 6 * * *', 'UTC', 'infinity', now() WHERE $3::text IS NOT NULL",
+    "INSERT INTO audit_schedules SELECT $1, $2, '0 6 * * *', 'UTC', '2100-01-01', now() WHERE $3::text IS NOT NULL",
     "INSERT INTO findings (org_id, cluster_id, fingerprint, opened_in, opened_at, rule, severity, kind, namespace, name, path,
        message, patch)
      VALUES ($1, $2, '\\x00112233445566778899aabbccddeeff', 1, now(), 'pss-host-namespaces', 4, 'Pod', 'ns-' || $3,

@@ -10,8 +10,8 @@ use kubewise_backend::{
     testing::{Installation, Tenant},
 };
 use kubewise_contract::{
-    AuditRun, ClusterId, FindingRow, FindingState, FindingsQuery, ListQuery, Role, RunState, Schedule, ScheduleRow,
-    Severity,
+    AuditRun, ClusterId, ComparedRule, Difference, Field, FindingRow, FindingState, FindingsQuery, ListQuery,
+    OnlyThere, Problem, Role, RunState, Schedule, ScheduleRow, Severity,
 };
 use serde_json::{Value, json};
 use time::Duration;
@@ -175,6 +175,115 @@ async fn what_is_found_is_new_then_open_then_fixed_and_new_again() {
     assert!(summary.rules.iter().any(|rule| rule.name == "pss-host-namespaces" && rule.findings.critical == 2));
     assert!(summary.namespaces.iter().any(|namespace| namespace.name == "shop"));
     assert!(summary.applications.iter().any(|application| application.name == "shop"));
+}
+
+#[tokio::test]
+async fn two_audits_of_a_cluster_differ_by_what_was_opened_and_closed_between_them() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    put(&at, &tenant, cluster, "Pod", &pod("stays", true)).await;
+    put(&at, &tenant, cluster, "Pod", &pod("mended", true)).await;
+    let _worker = work(&at);
+    audited(&at, &tenant, cluster).await;
+    put(&at, &tenant, cluster, "Pod", &pod("mended", false)).await;
+    put(&at, &tenant, cluster, "Pod", &pod("passing", true)).await;
+    audited(&at, &tenant, cluster).await;
+    remove(&at, cluster, "Pod", "passing").await;
+    put(&at, &tenant, cluster, "Pod", &pod("fresh", true)).await;
+    audited(&at, &tenant, cluster).await;
+
+    let seen = look::<ViewInventory>(&at, &tenant, cluster).await;
+    let compare = async |a, b| at.web.compare((&seen, a), (&seen, b)).await;
+    let found = compare(Some(1), None).await.unwrap();
+    let runs = [&found.a, &found.b].map(|side| side.run.as_ref().unwrap());
+    assert_eq!(runs.map(|run| run.number), [1, 3]);
+    assert_eq!(found.b.runs.iter().map(|run| run.number).collect::<Vec<_>>(), [3, 2, 1]);
+    let difference = found.difference.clone().unwrap();
+    assert_eq!(of_host_pid(&difference), (vec!["mended"], vec!["fresh"], (1, 1, 1)));
+    // What each side is said to have adds up to what its audit says.
+    let sum = |of: fn(&ComparedRule) -> i64| difference.rules.iter().map(of).sum::<i64>();
+    assert_eq!(sum(|rule| rule.only_a + rule.both), runs[0].findings.total());
+    assert_eq!(sum(|rule| rule.only_b + rule.both), runs[1].findings.total());
+    assert_eq!(difference.only_a.total, sum(|rule| rule.only_a));
+    assert_eq!(difference.rules[0].severity, Severity::Critical);
+    assert!(difference.rules.is_sorted_by(|a, b| a.severity >= b.severity));
+    assert!(difference.only_a.rows.iter().all(|finding| !finding.is_open));
+    assert!(difference.only_b.rows.iter().all(|finding| finding.is_open));
+
+    // Of what was there in between only.
+    let between = compare(Some(1), Some(2)).await.unwrap().difference.unwrap();
+    assert_eq!(of_host_pid(&between), (vec!["mended"], vec!["passing"], (1, 1, 1)));
+    assert!(between.only_b.rows.iter().all(|finding| finding.is_open == (finding.name != "passing")));
+    // The other way round, the sides change places.
+    let back = compare(None, Some(1)).await.unwrap().difference.unwrap();
+    assert_eq!(of_host_pid(&back), (vec!["fresh"], vec!["mended"], (1, 1, 1)));
+    let same = compare(None, Some(3)).await.unwrap().difference.unwrap();
+    assert_eq!((same.only_a.total, same.only_b.total), (0, 0));
+    assert!(!same.rules.is_empty() && same.only_a.rows.is_empty() && same.only_b.rows.is_empty());
+
+    for number in [0, -1, 4, i64::MAX] {
+        let refused = compare(None, Some(number)).await.unwrap_err();
+        assert_eq!(refused.ui().of_field(Field::Audit), Some(Problem::NoSuchAudit), "{number}: {refused}");
+    }
+    // One that is on its way, or failed, has found nothing yet.
+    let behind = at.database.superuser();
+    sqlx::query("UPDATE audit_runs SET state = 'failed' WHERE number = 3").execute(&behind).await.unwrap();
+    assert!(matches!(compare(Some(3), None).await, Err(Error::Invalid(_))));
+    assert_eq!(compare(None, Some(1)).await.unwrap().a.run.unwrap().number, 2);
+}
+
+#[tokio::test]
+async fn two_clusters_differ_by_what_only_one_of_them_has_and_a_foreign_one_is_not_found() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let eu = fresh_cluster(&at, &tenant, "eu").await;
+    let us = fresh_cluster(&at, &tenant, "us").await;
+    for cluster in [eu, us] {
+        put(&at, &tenant, cluster, "Pod", &pod("same", true)).await;
+    }
+    // More than are listed.
+    for n in 0..101 {
+        put(&at, &tenant, us, "Pod", &pod(&format!("only-{n:03}"), true)).await;
+    }
+    let _worker = work(&at);
+    audited(&at, &tenant, eu).await;
+    let seen = (look::<ViewInventory>(&at, &tenant, eu).await, look::<ViewInventory>(&at, &tenant, us).await);
+    // Before the other was audited there is nothing to compare, and no error.
+    let early = at.web.compare((&seen.0, None), (&seen.1, None)).await.unwrap();
+    assert!(early.a.run.is_some() && early.b.run.is_none() && early.difference.is_none());
+    audited(&at, &tenant, us).await;
+
+    let found = at.web.compare((&seen.0, Some(1)), (&seen.1, None)).await.unwrap();
+    assert_eq!((found.a.cluster.name.as_str(), found.b.cluster.name.as_str()), ("eu", "us"));
+    let difference = found.difference.unwrap();
+    let rule = difference.rules.iter().find(|rule| rule.rule == "pss-host-namespaces").unwrap();
+    assert_eq!((rule.only_a, rule.only_b, rule.both), (0, 101, 1));
+    assert_eq!((difference.only_a.total, difference.only_b.rows.len()), (0, 100));
+    assert!(difference.only_b.total >= 101);
+    assert!(difference.only_b.rows.is_sorted_by(|a, b| a.severity >= b.severity));
+
+    // Whoever sees one of them cannot compare it with the other, nor with one of another organisation.
+    let limited = at.member(&tenant, "limited", Role::Viewer, Some(&[eu])).await;
+    assert!(matches!(at.web.cluster::<ViewInventory>(&limited, &tenant.slug, us).await, Err(Error::NotFound)));
+    let organisation = at.look::<ViewInventory>(&limited, &tenant.slug).await.unwrap();
+    let offered = at.web.comparable(&organisation).await.unwrap();
+    assert_eq!(offered.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>(), ["eu"]);
+    let other = at.tenant("other").await;
+    let theirs = at.cluster(&other, "theirs").await;
+    assert!(matches!(at.web.cluster::<ViewInventory>(&tenant.owner, &tenant.slug, theirs).await, Err(Error::NotFound)));
+    let theirs = look::<ViewInventory>(&at, &other, theirs).await;
+    assert!(matches!(at.web.compare((&seen.0, None), (&theirs, None)).await, Err(Error::NotFound)));
+}
+
+/// Of the rule about the host's namespaces: what only one or the other found, and how many only one, only the other, and
+/// both did.
+fn of_host_pid<'a>(difference: &'a Difference) -> (Vec<&'a str>, Vec<&'a str>, (i64, i64, i64)) {
+    let rule = difference.rules.iter().find(|rule| rule.rule == "pss-host-namespaces").unwrap();
+    let names = |only: &'a OnlyThere| {
+        only.rows.iter().filter(|finding| finding.title == rule.title).map(|finding| finding.name.as_str()).collect()
+    };
+    (names(&difference.only_a), names(&difference.only_b), (rule.only_a, rule.only_b, rule.both))
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Cursor, Field, FieldError, Problem, ResourceUid, Timestamp};
+use crate::{ClusterChoice, ClusterId, Cursor, Field, FieldError, Problem, ResourceUid, Timestamp};
 
 /// How bad a finding is, least first. The audit engine has the same; this one is for the browser, which has no engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -470,6 +470,108 @@ pub struct FindingDetail {
     /// When it was there, last first.
     pub history: Vec<FindingSpan>,
     /// Whether it is there.
+    pub is_open: bool,
+}
+
+/// Which audits are compared: the query string of the page. As text: what an address says may be anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompareQuery {
+    /// The cluster on the one side.
+    pub a: Option<String>,
+    /// The number of its audit; none: the last one.
+    pub ra: Option<String>,
+    /// The cluster on the other side, which may be the same.
+    pub b: Option<String>,
+    /// The number of its audit; none: the last one.
+    pub rb: Option<String>,
+}
+
+/// One of two audits that are compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedSide {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The audit; none when none was done.
+    pub run: Option<AuditRun>,
+    /// The last audits that were done, last first, at most 30: to choose from.
+    pub runs: Vec<RunChoice>,
+}
+
+/// An audit, for choosing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunChoice {
+    /// Its number.
+    pub number: i64,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Two audits, and where they differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The one.
+    pub a: ComparedSide,
+    /// The other.
+    pub b: ComparedSide,
+    /// Where they differ; none when one of the sides has no audit.
+    pub difference: Option<Difference>,
+}
+
+/// Where two audits differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// All rules that found something in one of them, worst first.
+    pub rules: Vec<ComparedRule>,
+    /// What only the one found.
+    pub only_a: OnlyThere,
+    /// What only the other found.
+    pub only_b: OnlyThere,
+}
+
+/// How many findings of a rule two audits have, and have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparedRule {
+    /// The rule's id.
+    pub rule: String,
+    /// The rule's title.
+    pub title: String,
+    /// The worst of the findings.
+    pub severity: Severity,
+    /// Only the one found them.
+    pub only_a: i64,
+    /// Only the other found them.
+    pub only_b: i64,
+    /// Both found them.
+    pub both: i64,
+}
+
+/// What one of two audits found, and the other did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnlyThere {
+    /// How many.
+    pub total: i64,
+    /// The worst of them, at most 100.
+    pub rows: Vec<ComparedFinding>,
+}
+
+/// A finding that only one of two audits has. What is said of it is from the last audit that found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparedFinding {
+    /// Its fingerprint, in hexadecimal.
+    pub id: String,
+    /// The rule's title.
+    pub title: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Group-kind: `Deployment.apps`.
+    pub kind: String,
+    /// Namespace; none for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// Name of the object.
+    pub name: String,
+    /// What was found, in a sentence.
+    pub message: String,
+    /// Whether it is there still.
     pub is_open: bool,
 }
 

@@ -169,6 +169,8 @@ pub enum Field {
     TimeZone,
     /// At what time of day.
     At,
+    /// The number of an audit.
+    Audit,
     /// A filter or position in a URL.
     Query,
 }
@@ -194,6 +196,7 @@ impl fmt::Display for Field {
             Self::Cron => "The schedule",
             Self::TimeZone => "The time zone",
             Self::At => "The time of day",
+            Self::Audit => "The number of an audit",
             Self::Query => "The address of this page",
         })
     }
@@ -253,6 +256,8 @@ pub enum Problem {
     NotATimeZone,
     /// Not a time of day.
     NotATime,
+    /// Not that of an audit which was done.
+    NoSuchAudit,
     /// Cannot be understood.
     NotUnderstood,
 }
@@ -291,6 +296,9 @@ impl fmt::Display for Problem {
             Self::Never => f.write_str("never comes."),
             Self::NotATimeZone => f.write_str("is not a name like Europe/Paris or UTC."),
             Self::NotATime => f.write_str("is not a time like 06:30."),
+            Self::NoSuchAudit => {
+                f.write_str("is not that of one that was done in the cluster. Without a number, the last one is meant.")
+            }
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }
     }

@@ -25,8 +25,9 @@ pub use account::{
 };
 pub use activity::{Action, ActivityQuery, ActivityRow, LogFault, Verdict};
 pub use audit::{
-    AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, Control, Every, FindingDetail,
-    FindingRow, FindingSpan, FindingState, FindingsQuery, NotAssessable, RuleText, RunState, Schedule, ScheduleRow,
+    AuditRun, AuditSummary, AuditedCluster, Audits, BySeverity, ClusterAudit, CompareQuery, ComparedFinding,
+    ComparedRule, ComparedSide, Comparison, Control, Difference, Every, FindingDetail, FindingRow, FindingSpan,
+    FindingState, FindingsQuery, NotAssessable, OnlyThere, RuleText, RunChoice, RunState, Schedule, ScheduleRow,
     Schedules, Severity, Share,
 };
 pub use cluster::{

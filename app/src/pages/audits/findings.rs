@@ -2,7 +2,7 @@
 //! begin with. Shortest way: the score and four numbers, then the findings, worst first.
 
 use kubewise_contract::{
-    AuditRun, ClusterAudit, Cursor, FindingRow, FindingState, FindingsQuery, Severity, Share, Timestamp,
+    AuditRun, ClusterAudit, CompareQuery, Cursor, FindingRow, FindingState, FindingsQuery, Severity, Share, Timestamp,
 };
 use leptos::{ev::SubmitEvent, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
@@ -16,7 +16,10 @@ use crate::{
         Age, FormError, Head, Icon, Post, Skeleton, chooser, count, failure, fixed, kind_name, number, progress,
         run_button, run_note, severity_counts, severity_tag, ticking,
     },
-    place::{ClusterPlace, encode, findings_href, findings_query, org_href, use_cluster_place, use_findings_query},
+    place::{
+        ClusterPlace, compare_href, encode, findings_href, findings_query, org_href, use_cluster_place,
+        use_findings_query,
+    },
 };
 
 /// What audits found.
@@ -79,7 +82,7 @@ fn page(place: &ClusterPlace, query: &FindingsQuery, found: Found, run: Post) ->
         <div class="grid notes">{run_note(&audit.cluster)}</div>
         <FormError trouble/>
         <div class="grid g4">{figures(&base, &audit, &last, now)}</div>
-        <div class="bar">{filters(&base, query, &namespaces, &audit)}</div>
+        <div class="bar">{filters(&base, query, &namespaces, &audit)}{earlier(place, &audit)}</div>
         {list}
         {breakdown(&base, &audit)}
     }
@@ -91,6 +94,15 @@ fn head(place: &ClusterPlace, audit: &ClusterAudit, sentence: AnyView, actions: 
     let crumbs = vec![(org_href(&place.org, "/audits"), "Audits".to_owned()), (place.href(""), name.clone())];
     view! { <Head title="Findings" tab=format!("Findings · {name}") crumbs sentence=sentence actions=actions/> }
         .into_any()
+}
+
+/// Leads to what has changed since the audit before; there, any other can be chosen.
+fn earlier(place: &ClusterPlace, audit: &ClusterAudit) -> Option<AnyView> {
+    let [.., before, last] = audit.trend.as_slice() else { return None };
+    let [before, last] = [before, last].map(|run| Some(run.number.to_string()));
+    let cluster = Some(place.cluster.clone());
+    let href = compare_href(&place.org, &CompareQuery { a: cluster.clone(), ra: before, b: cluster, rb: last });
+    Some(view! { <a class="link" href=href>"Compare with an earlier audit"</a> }.into_any())
 }
 
 /// Before the first audit.
@@ -245,15 +257,18 @@ fn foot(base: &str, query: &FindingsQuery, rows: usize, next: Option<Cursor>) ->
     .into_any()
 }
 
+/// What a form sends; none where the browser does not let it be read: then it goes on by itself.
+pub(super) fn sent(event: &SubmitEvent) -> Option<UrlSearchParams> {
+    let form = event.target()?.dyn_into::<HtmlFormElement>().ok()?;
+    let data = FormData::new_with_form(&form).ok()?;
+    UrlSearchParams::new_with_str_sequence_sequence(&data).ok()
+}
+
 fn filters(base: &str, query: &FindingsQuery, namespaces: &[String], audit: &ClusterAudit) -> AnyView {
     let navigate = use_navigate();
     let to = base.to_owned();
     let submit = move |event: SubmitEvent| {
-        let form = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
-        let pairs = form
-            .and_then(|form| FormData::new_with_form(&form).ok())
-            .and_then(|data| UrlSearchParams::new_with_str_sequence_sequence(&data).ok());
-        if let Some(pairs) = pairs {
+        if let Some(pairs) = sent(&event) {
             event.prevent_default();
             let query = findings_query(|name| pairs.get(name));
             navigate(&findings_href(&to, &query), NavigateOptions { scroll: false, ..NavigateOptions::default() });

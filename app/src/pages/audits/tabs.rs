@@ -4,8 +4,11 @@ use leptos::prelude::*;
 use crate::{pages::frame::FrameResource, place::org_href};
 
 /// The pages about audits, and what one must hold for each.
-const TABS: [(&str, &str, Permission); 2] =
-    [("/audits", "Clusters", Permission::ViewInventory), ("/audits/schedules", "Schedules", Permission::ViewInventory)];
+const TABS: [(&str, &str, Permission); 3] = [
+    ("/audits", "Clusters", Permission::ViewInventory),
+    ("/audits/schedules", "Schedules", Permission::ViewInventory),
+    ("/audits/compare", "Compare", Permission::ViewInventory),
+];
 
 /// The tabs of the pages about audits; `here` is the one that is shown.
 pub(super) fn tabs(here: &'static str) -> AnyView {

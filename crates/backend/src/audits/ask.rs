@@ -249,6 +249,29 @@ pub(super) async fn request(
     Ok((number, true))
 }
 
+/// An audit that is done, by its number; none is the last one.
+pub(super) async fn done_run(
+    tx: &mut sqlx::PgConnection,
+    org: Uuid,
+    cluster: Uuid,
+    number: Option<i64>,
+) -> Result<Option<AuditRun>, Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT number, state, requested_at, started_at, finished_at, read, objects, kubernetes_version, score, critical, high,
+                medium, low, info, opened, fixed
+         FROM audit_runs
+         WHERE org_id = $1 AND cluster_id = $2 AND state = 'done' AND ($3::int8 IS NULL OR number = $3)
+         ORDER BY number DESC LIMIT 1",
+        org,
+        cluster,
+        number,
+    )
+    .fetch_optional(tx)
+    .await?;
+    row.map(Row::run).transpose()
+}
+
 async fn last_runs(
     tx: &mut sqlx::PgConnection,
     org: Uuid,

@@ -12,7 +12,7 @@ use crate::{
     world::timestamp,
 };
 
-fn severity(rank: i16) -> Result<Severity, Error> {
+pub(super) fn severity(rank: i16) -> Result<Severity, Error> {
     Severity::from_rank(rank).ok_or_else(|| Error::Internal(format!("unknown severity {rank}")))
 }
 

@@ -1,6 +1,7 @@
 //! Audits: asked for by people, done by the worker, shown by pages.
 
 mod ask;
+mod compare;
 mod engine;
 mod findings;
 mod rules;
