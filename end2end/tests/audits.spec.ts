@@ -49,3 +49,21 @@ test("a finding that never was is not there", async ({ resident: page, provoked 
   provoked.add(404);
   expect((await visit(page, `${residentCluster()}/findings/00112233445566778899aabbccddeeff`))?.status()).toBe(404);
 });
+
+test("findings are taken out as files", async ({ resident: page }) => {
+  await audited(page);
+  await visit(page, `${residentCluster()}/findings?severity=high`);
+  const link = page.getByRole("navigation", { name: "Export" }).getByRole("link", { name: "Export as CSV" });
+  const [file] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  expect(file.suggestedFilename()).toMatch(/^[a-z0-9.-]+-audit-\d+\.csv$/);
+  const chunks: Buffer[] = [];
+  for await (const chunk of await file.createReadStream()) chunks.push(chunk as Buffer);
+  const lines = Buffer.concat(chunks).toString().trim().split("\r\n");
+  expect(lines[0]).toContain("rule,title,severity,state");
+  expect(lines.length).toBeGreaterThan(1);
+  expect(lines.slice(1).join("\n")).toContain(",high,");
+  expect(lines.slice(1).join("\n")).not.toContain(",critical,");
+  // What was fixed is not open.
+  await visit(page, `${residentCluster()}/findings?state=fixed`);
+  await expect(page.getByRole("navigation", { name: "Export" })).toHaveCount(0);
+});

@@ -2,9 +2,11 @@
 
 mod ask;
 mod engine;
+mod export;
 mod findings;
 mod rules;
 mod run;
 mod summary;
 
+pub use export::FindingsExport;
 pub(crate) use run::AuditCluster;
