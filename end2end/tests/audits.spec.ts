@@ -63,6 +63,12 @@ test("findings are taken out as files", async ({ resident: page }) => {
   expect(lines.length).toBeGreaterThan(1);
   expect(lines.slice(1).join("\n")).toContain(",high,");
   expect(lines.slice(1).join("\n")).not.toContain(",critical,");
+  const printed = page.getByRole("link", { name: "Export as PDF" });
+  const [pdf] = await Promise.all([page.waitForEvent("download"), printed.click()]);
+  expect(pdf.suggestedFilename()).toMatch(/-audit-\d+\.pdf$/);
+  const parts: Buffer[] = [];
+  for await (const part of await pdf.createReadStream()) parts.push(part as Buffer);
+  expect(Buffer.concat(parts).subarray(0, 5).toString()).toBe("%PDF-");
   // What was fixed is not open.
   await visit(page, `${residentCluster()}/findings?state=fixed`);
   await expect(page.getByRole("navigation", { name: "Export" })).toHaveCount(0);

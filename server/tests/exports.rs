@@ -149,6 +149,13 @@ async fn open_findings_are_taken_out_in_every_format() {
         page.contains("Kubewise audit 2 of prod") && page.contains("Pod/shop/new") && !page.contains("Pod/shop/web")
     );
     assert!(!page.contains("<script"));
+
+    // PDF: whole, from its first line to its last. What is in it is compressed; the unit tests look at that.
+    let response = browser.get(&address(&tenant, "format=pdf")).await;
+    assert_eq!(header(&response, "content-type"), "application/pdf");
+    assert_eq!(header(&response, "content-disposition"), "attachment; filename=\"prod-audit-2.pdf\"");
+    let file = response.bytes().await.unwrap();
+    assert!(file.starts_with(b"%PDF-1.") && file.trim_ascii_end().ends_with(b"%%EOF") && file.len() > 10_000);
 }
 
 #[tokio::test]

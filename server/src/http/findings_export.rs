@@ -16,9 +16,12 @@ use super::{
     oidc::Asking,
     router::WebState,
 };
+use crate::pdf::pdf;
 
 /// Findings in a file: with their texts some 100 MB, which is held while it is written and sent.
 const MOST: usize = 50_000;
+/// Findings in a PDF: some seven hundred pages, which take seconds to lay out.
+const MOST_PRINTED: usize = 5_000;
 /// Files that are made at once: who asks for one more waits, so that memory and processor stay for the pages.
 static MAKING: Semaphore = Semaphore::const_new(2);
 
@@ -80,11 +83,12 @@ enum Format {
     Json,
     Sarif,
     Html,
+    Pdf,
 }
 
 impl Format {
     fn parse(name: &str) -> Option<Self> {
-        [Self::Csv, Self::Json, Self::Sarif, Self::Html].into_iter().find(|format| format.name() == name)
+        [Self::Csv, Self::Json, Self::Sarif, Self::Html, Self::Pdf].into_iter().find(|format| format.name() == name)
     }
 
     /// As the address has it, and as the file's name ends.
@@ -94,6 +98,7 @@ impl Format {
             Self::Json => "json",
             Self::Sarif => "sarif",
             Self::Html => "html",
+            Self::Pdf => "pdf",
         }
     }
 
@@ -104,17 +109,25 @@ impl Format {
             // As IANA registered it for SARIF 2.1.0.
             Self::Sarif => "application/sarif+json",
             Self::Html => "text/html; charset=utf-8",
+            Self::Pdf => "application/pdf",
         }
     }
 
-    fn write(self, output: &Output) -> Vec<u8> {
+    const fn most(self) -> usize {
         match self {
-            Self::Csv => format::csv(output),
-            Self::Json => format::json(output),
-            Self::Sarif => format::sarif(output),
-            Self::Html => format::html(output),
+            Self::Pdf => MOST_PRINTED,
+            Self::Csv | Self::Json | Self::Sarif | Self::Html => MOST,
         }
-        .into_bytes()
+    }
+
+    fn write(self, output: &Output) -> Result<Vec<u8>, Error> {
+        Ok(match self {
+            Self::Csv => format::csv(output).into_bytes(),
+            Self::Json => format::json(output).into_bytes(),
+            Self::Sarif => format::sarif(output).into_bytes(),
+            Self::Html => format::html(output).into_bytes(),
+            Self::Pdf => pdf(output).ok_or_else(|| Error::Internal("a PDF could not be written".to_owned()))?,
+        })
     }
 }
 
@@ -139,17 +152,20 @@ async fn make(member: &Member, cluster: ClusterId, wish: Wish) -> Result<Respons
     // First: who may not see the cluster is told nothing.
     let cluster = member.cluster::<ViewInventory>(cluster).await?;
     let Some(format) = Format::parse(&wish.format) else {
-        return Ok(sentence(StatusCode::BAD_REQUEST, "There is no such format: choose csv, json, sarif or html."));
+        return Ok(sentence(StatusCode::BAD_REQUEST, "There is no such format: choose csv, json, sarif, html or pdf."));
     };
     let query = match wish.query() {
         Ok(query) => query,
         Err(why) => return Ok(sentence(StatusCode::BAD_REQUEST, why)),
     };
     let _turn = MAKING.acquire().await.map_err(|e| Error::Internal(format!("exports: {e}")))?;
-    let output = match member.web.findings_export(&cluster, &query, MOST).await? {
+    let output = match member.web.findings_export(&cluster, &query, format.most()).await? {
         FindingsExport::Whole(output) => output,
         FindingsExport::TooMany => {
-            let why = format!("There are more than {MOST} findings: choose a severity, a namespace or a rule.");
+            let (most, name) = (format.most(), format.name());
+            let why = format!(
+                "There are more than {most} findings, the most for a file as {name}: choose a severity, a namespace or a rule."
+            );
             return Ok(sentence(StatusCode::UNPROCESSABLE_ENTITY, &why));
         }
         FindingsExport::NeverAudited => {
@@ -163,7 +179,7 @@ async fn make(member: &Member, cluster: ClusterId, wish: Wish) -> Result<Respons
     let file = format!("attachment; filename=\"{}-audit-{audit}.{}\"", file_name(&cluster.name), format.name());
     let bytes = tokio::task::spawn_blocking(move || format.write(&output))
         .await
-        .map_err(|e| Error::Internal(format!("an export was given up: {e}")))?;
+        .map_err(|e| Error::Internal(format!("an export was given up: {e}")))??;
     let headers = [
         (header::CONTENT_TYPE, format.content_type()),
         (header::CONTENT_DISPOSITION, &*file),

@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// The formats of exports, by their names in addresses and on the page.
-const FORMATS: [(&str, &str); 4] = [("csv", "CSV"), ("json", "JSON"), ("sarif", "SARIF"), ("html", "HTML")];
+const FORMATS: [(&str, &str); 5] =
+    [("csv", "CSV"), ("json", "JSON"), ("sarif", "SARIF"), ("html", "HTML"), ("pdf", "PDF")];
 
 /// What audits found.
 #[component]
