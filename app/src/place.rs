@@ -121,6 +121,13 @@ pub(crate) fn compare_href(org: &str, query: &CompareQuery) -> String {
     with_query(&org_href(org, "/audits/compare"), &[("a", a), ("ra", ra), ("b", b), ("rb", rb)])
 }
 
+/// The address of the file that has what a list of findings shows, on all its pages.
+pub(crate) fn findings_export_href(base: &str, query: &FindingsQuery, format: &str) -> String {
+    let list = findings_href(&format!("{base}/export"), &FindingsQuery { after: None, ..query.clone() });
+    let joint = if list.contains('?') { '&' } else { '?' };
+    format!("{list}{joint}format={format}")
+}
+
 fn with_query(base: &str, pairs: &[(&str, Option<String>)]) -> String {
     let set: Vec<_> = pairs
         .iter()

@@ -117,3 +117,27 @@ test("every cluster is audited by one button", async ({ resident: page }) => {
     await expect(page.getByText(/^audited /).first()).toBeVisible({ timeout: 1_000 });
   }).toPass({ timeout: 45_000 });
 });
+
+test("findings are taken out as files", async ({ resident: page }) => {
+  await audited(page);
+  await visit(page, `${residentCluster()}/findings?severity=high`);
+  const link = page.getByRole("navigation", { name: "Export" }).getByRole("link", { name: "Export as CSV" });
+  const [file] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  expect(file.suggestedFilename()).toMatch(/^[a-z0-9.-]+-audit-\d+\.csv$/);
+  const chunks: Buffer[] = [];
+  for await (const chunk of await file.createReadStream()) chunks.push(chunk as Buffer);
+  const lines = Buffer.concat(chunks).toString().trim().split("\r\n");
+  expect(lines[0]).toContain("rule,title,severity,state");
+  expect(lines.length).toBeGreaterThan(1);
+  expect(lines.slice(1).join("\n")).toContain(",high,");
+  expect(lines.slice(1).join("\n")).not.toContain(",critical,");
+  const printed = page.getByRole("link", { name: "Export as PDF" });
+  const [pdf] = await Promise.all([page.waitForEvent("download"), printed.click()]);
+  expect(pdf.suggestedFilename()).toMatch(/-audit-\d+\.pdf$/);
+  const parts: Buffer[] = [];
+  for await (const part of await pdf.createReadStream()) parts.push(part as Buffer);
+  expect(Buffer.concat(parts).subarray(0, 5).toString()).toBe("%PDF-");
+  // What was fixed is not open.
+  await visit(page, `${residentCluster()}/findings?state=fixed`);
+  await expect(page.getByRole("navigation", { name: "Export" })).toHaveCount(0);
+});

@@ -6,6 +6,7 @@ mod bearer;
 mod client_address;
 mod docs;
 mod events;
+mod findings_export;
 mod health;
 mod ingest;
 mod install;

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod config;
 pub mod http;
 mod logging;
+mod pdf;
 pub mod postgres;
 pub mod serve;
 

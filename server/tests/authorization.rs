@@ -781,7 +781,7 @@ async fn live_events_are_for_members_alone() {
 }
 
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
-const OTHERS: [(&str, &str); 10] = [
+const OTHERS: [(&str, &str); 11] = [
     ("/healthz", "anybody: says that the process runs"),
     ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
@@ -792,6 +792,7 @@ const OTHERS: [(&str, &str); 10] = [
     ("/docs/rules/{rule}", "anybody: the documentation"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
     ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
+    ("/o/{org}/clusters/{cluster}/findings/export", "view_inventory (findings_are_taken_out_by_who_sees_the_cluster)"),
 ];
 
 /// They are read from the source: one that is not in the list above fails.
@@ -846,6 +847,28 @@ async fn the_log_is_taken_out_by_who_may_read_it() {
             } else {
                 assert!(text.starts_with("line,at,person,token,from,action,subject,cluster,before,after\n"), "{text}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn findings_are_taken_out_by_who_sees_the_cluster() {
+    let mut world = World::new(true).await;
+    let here = world.cluster().await;
+    for caller in Caller::ALL {
+        world.enrol(caller, &here).await;
+        for cluster in [here.clone(), world.hidden.to_string()] {
+            let limited = caller.role().is_some_and(|(_, limited)| limited);
+            let refused = expected(Needs::May(Permission::ViewInventory), caller, cluster == here)
+                .map(|status| if status == 401 { 404 } else { status })
+                .or_else(|| (limited && cluster != here).then_some(404));
+            let (browser, _) = &world.callers[&format!("{caller:?}")];
+            let path = format!("/o/{}/clusters/{cluster}/findings/export?format=json", world.tenant.slug);
+            let response = browser.get(&path).await;
+            // Who sees the cluster is told that it was not audited; anybody else nothing.
+            assert_eq!(response.status().as_u16(), refused.unwrap_or(404), "{caller:?}");
+            let text = response.text().await.unwrap();
+            assert_eq!(text.contains("has not been audited"), refused.is_none(), "{caller:?}, {refused:?}: {text}");
         }
     }
 }

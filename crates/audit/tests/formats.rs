@@ -107,6 +107,7 @@ prop_compose! {
                 .collect(),
             rules: rules.to_vec(),
             summary: Summary { notes, score, ..Summary::default() },
+            origin: None,
             findings,
         };
         output.summary.findings = output.findings.len();

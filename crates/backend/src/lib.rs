@@ -44,6 +44,7 @@ mod world;
 
 pub use accounts::{SignUp, SignUpInvited, SignUpPolicy, SignedUp};
 pub use api_tokens::{NewToken, REQUESTS_PER_MINUTE, Rate};
+pub use audits::FindingsExport;
 pub use authorize::{Actor, Authorized, Bearer, Cluster, Organisation, permission};
 pub use browsers::{KEPT, Visitor};
 pub use bucket::{Bucket, BucketAddress};

@@ -1,8 +1,10 @@
 //! Who listens to or reads something long: asked again and again who they are, since rights may have been taken since.
 
 use http::StatusCode;
-use kubewise_backend::{Actor, Authorized, Error, Organisation, Visitor, Web, permission::Grant, session::USER_ID};
-use kubewise_contract::{OrgSlug, UserId};
+use kubewise_backend::{
+    Actor, Authorized, Cluster, Error, Organisation, Visitor, Web, permission::Grant, session::USER_ID,
+};
+use kubewise_contract::{ClusterId, OrgSlug, UserId};
 use tower_sessions::Session;
 
 /// A member of an organisation, by their session.
@@ -18,6 +20,12 @@ impl Member {
     pub(super) async fn authorized<P: Grant>(&self) -> Result<Authorized<Organisation, P>, Error> {
         let actor = self.actor().await?;
         self.web.organisation(&actor, &self.slug).await
+    }
+
+    /// A cluster that they see; of any other they are told that there is none.
+    pub(super) async fn cluster<P: Grant>(&self, id: ClusterId) -> Result<Authorized<Cluster, P>, Error> {
+        let actor = self.actor().await?;
+        self.web.cluster(&actor, &self.slug, id).await
     }
 
     async fn actor(&self) -> Result<Actor, Error> {

@@ -25,8 +25,8 @@ use tower_http::{
 };
 
 use super::{
-    activity_export, assets, client_address, docs, events, health, ingest, install, oidc, one_task, origin, security,
-    sessions, trace, v1,
+    activity_export, assets, client_address, docs, events, findings_export, health, ingest, install, oidc, one_task,
+    origin, security, sessions, trace, v1,
 };
 use docs::Documentation;
 
@@ -130,6 +130,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         })
         .route(oidc::START, get(oidc::start))
         .route(oidc::CALLBACK, get(oidc::callback))
+        .route("/o/{org}/clusters/{cluster}/findings/export", get(findings_export::export))
         .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell));
     // Inside: what a request did to its session is kept even if the browser does not wait for it.
     let pages = sessions::with(pages, &web, https)

@@ -17,10 +17,14 @@ use crate::{
         run_button, run_note, severity_counts, severity_tag, ticking,
     },
     place::{
-        ClusterPlace, compare_href, encode, findings_href, findings_query, org_href, use_cluster_place,
-        use_findings_query,
+        ClusterPlace, compare_href, encode, findings_export_href, findings_href, findings_query, org_href,
+        use_cluster_place, use_findings_query,
     },
 };
+
+/// The formats of exports, by their names in addresses and on the page.
+const FORMATS: [(&str, &str); 5] =
+    [("csv", "CSV"), ("json", "JSON"), ("sarif", "SARIF"), ("html", "HTML"), ("pdf", "PDF")];
 
 /// What audits found.
 #[component]
@@ -82,7 +86,7 @@ fn page(place: &ClusterPlace, query: &FindingsQuery, found: Found, run: Post) ->
         <div class="grid notes">{run_note(&audit.cluster)}</div>
         <FormError trouble/>
         <div class="grid g4">{figures(&base, &audit, &last, now)}</div>
-        <div class="bar">{filters(&base, query, &namespaces, &audit)}{earlier(place, &audit)}</div>
+        <div class="bar">{filters(&base, query, &namespaces, &audit)}{earlier(place, &audit)}{exports(&base, query)}</div>
         {list}
         {breakdown(&base, &audit)}
     }
@@ -302,6 +306,20 @@ fn filters(base: &str, query: &FindingsQuery, namespaces: &[String], audit: &Clu
         </form>
     }
     .into_any()
+}
+
+/// The list as files, all its pages. Plain links, which the server answers with a file, or with a sentence that says why not.
+fn exports(base: &str, query: &FindingsQuery) -> AnyView {
+    // What was fixed is not open.
+    if query.state == Some(FindingState::Fixed) {
+        return ().into_any();
+    }
+    let links = FORMATS.map(|(format, name)| {
+        let href = findings_export_href(base, query, format);
+        view! { <a class="btn small" href=href rel="external" aria-label=format!("Export as {name}")>{name}</a> }
+    });
+    view! { <nav class="exports" aria-label="Export"><span>"Export"</span>{links.into_iter().collect_view()}</nav> }
+        .into_any()
 }
 
 /// Where the findings are, and what could not be judged.

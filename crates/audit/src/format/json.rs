@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{Excepted, Item, Output, RuleText, Summary, Unassessed};
+use super::{Excepted, Item, Origin, Output, RuleText, Summary, Unassessed};
 
 /// The document, with the texts of those rules alone that something was found by.
 #[derive(Serialize)]
@@ -14,6 +14,8 @@ struct Shown<'a> {
     excepted: &'a [Excepted],
     rules: Vec<&'a RuleText>,
     summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a Origin>,
 }
 
 /// As JSON, ending in a line end.
@@ -28,6 +30,7 @@ pub fn json(output: &Output) -> String {
         excepted: &output.excepted,
         rules: output.rules.iter().filter(|rule| found.contains(&*rule.id)).collect(),
         summary: &output.summary,
+        origin: output.origin.as_ref(),
     };
     // Strings, numbers and lists of them always have a form in JSON.
     let mut text = serde_json::to_string_pretty(&shown).unwrap_or_default();

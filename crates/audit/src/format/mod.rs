@@ -17,6 +17,6 @@ pub use json::json;
 pub use junit::junit;
 pub use kind::Format;
 pub use markdown::markdown;
-pub use output::{Acceptance, Control, Excepted, Item, Output, Resource, RuleText, Summary, Text, Unassessed};
+pub use output::{Acceptance, Control, Excepted, Item, Origin, Output, Resource, RuleText, Summary, Text, Unassessed};
 pub use sarif::sarif;
 pub use table::{summary, table};

@@ -34,6 +34,20 @@ pub struct Output {
     /// Figures.
     #[serde(default)]
     pub summary: Summary,
+    /// Whose findings they are, where an audit of a cluster is remembered; none for files.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// The audit of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The cluster's name.
+    pub cluster: String,
+    /// 1, 2, 3 … within the cluster.
+    pub audit: i64,
+    /// When it ended: `2026-11-24T03:50:00Z` (RFC 3339).
+    pub finished_at: String,
 }
 
 /// One finding.
@@ -258,6 +272,18 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Counts one more finding.
+    pub const fn add(&mut self, severity: Severity) {
+        *match severity {
+            Severity::Info => &mut self.info,
+            Severity::Low => &mut self.low,
+            Severity::Medium => &mut self.medium,
+            Severity::High => &mut self.high,
+            Severity::Critical => &mut self.critical,
+        } += 1;
+        self.findings += 1;
+    }
+
     /// How many findings there are of a severity.
     pub const fn count(&self, severity: Severity) -> usize {
         match severity {
@@ -282,13 +308,7 @@ impl Output {
                 output.excepted.push(Excepted { finding: item, exception: exception.into() });
                 continue;
             }
-            *match finding.severity {
-                Severity::Info => &mut summary.info,
-                Severity::Low => &mut summary.low,
-                Severity::Medium => &mut summary.medium,
-                Severity::High => &mut summary.high,
-                Severity::Critical => &mut summary.critical,
-            } += 1;
+            summary.add(finding.severity);
             output.findings.push(item);
         }
         output.not_assessable = (report.not_assessable.iter())
@@ -302,7 +322,6 @@ impl Output {
         output.rules = (report.tallies.iter())
             .map(|tally| RuleText { judged: tally.judged, failed: tally.failed, ..RuleText::new(tally.rule, options) })
             .collect();
-        summary.findings = output.findings.len();
         summary.excepted = output.excepted.len();
         summary.not_assessable = output.not_assessable.len();
         summary.objects = inventory.objects().len();

@@ -39,6 +39,8 @@ struct RunProperties<'a> {
     kubernetes_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a super::Origin>,
 }
 
 #[derive(Serialize)]
@@ -238,6 +240,7 @@ pub fn sarif(output: &Output) -> String {
                 profile: &output.summary.profile,
                 kubernetes_version: &output.summary.kubernetes_version,
                 score: output.summary.score,
+                origin: output.origin.as_ref(),
             },
         }],
     };

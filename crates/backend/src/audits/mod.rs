@@ -3,10 +3,12 @@
 mod ask;
 mod compare;
 mod engine;
+mod export;
 mod findings;
 mod rules;
 mod run;
 mod schedule;
 mod summary;
 
+pub use export::FindingsExport;
 pub(crate) use run::AuditCluster;
