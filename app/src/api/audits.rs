@@ -167,16 +167,19 @@ pub(crate) async fn set_audit_schedule(
     };
     answer(async {
         let (web, actor) = who().await?;
-        let organisation = organisation_in::<RunAudits>(&web, &actor, &org).await?;
+        let mut clusters = Vec::new();
+        if let Some(cluster) = cluster.filter(|cluster| !cluster.is_empty()) {
+            clusters.push(cluster_in::<RunAudits>(&web, &actor, &org, &cluster).await?);
+        } else {
+            let organisation = organisation_in::<RunAudits>(&web, &actor, &org).await?;
+            for (cluster, _) in web.clusters_to_audit(&organisation).await? {
+                clusters.push(cluster_in::<RunAudits>(&web, &actor, &org, &cluster.to_string()).await?);
+            }
+        }
         let cron =
             Every::parse(&every)?.cron(at.as_deref().unwrap_or_default(), cron.as_deref().unwrap_or_default())?;
         let schedule = Schedule { cron, time_zone };
-        let clusters = match cluster.filter(|cluster| !cluster.is_empty()) {
-            Some(cluster) => vec![cluster],
-            None => web.clusters_to_audit(&organisation).await?.iter().map(|(id, _)| id.to_string()).collect(),
-        };
         for cluster in clusters {
-            let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster).await?;
             web.set_schedule(&cluster, &schedule).await?;
         }
         leptos_axum::redirect(&org_href(&org, "/audits/schedules?done=set"));

@@ -220,8 +220,9 @@ impl Web {
             cluster.id.0,
         )
         .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Error::NotFound)?;
+        .await?;
+        // Ended already, by whoever else saw the button.
+        let Some(ended) = ended else { return Ok(()) };
         let entry = Entry::cluster(Action::ScheduleEnd, cluster.id, &cluster.name);
         tx.commit(entry.before(serde_json::json!({ "cron": ended.cron, "time_zone": ended.time_zone }))).await
     }
