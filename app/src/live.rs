@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kubewise_contract::LiveEvent;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::use_location;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, EventSource, MessageEvent};
 
@@ -99,14 +99,18 @@ impl Live {
         interest: Interest,
         cluster: impl Fn() -> Option<String> + Send + Sync + 'static,
     ) -> Memo<(u32, u32)> {
-        let params = use_params_map();
-        let here = Memo::new(move |_| params.with(|params| params.get("cluster")));
+        let cluster = Memo::new(move |_| cluster());
+        // A page that is being left asks for nothing more: its cluster may have been deleted just now. By the address, not by
+        // what a route made of it: the page that is left keeps its own until the next one is there.
+        let path = use_location().pathname;
+        let is_here = Memo::new(move |_| {
+            cluster.with(|id| id.as_ref().is_none_or(|id| path.with(|path| path.contains(id.as_str()))))
+        });
         Memo::new(move |version: Option<&(u32, u32)>| {
-            let cluster = cluster();
-            // A page that is being left asks for nothing more: its cluster may have been deleted just now.
-            if cluster.is_some() && here.get() != cluster {
+            if !is_here.get() {
                 return version.copied().unwrap_or_default();
             }
+            let cluster = cluster.get();
             let concerns = |event: &LiveEvent| match &cluster {
                 Some(id) => *id == event.cluster.to_string() && (interest == Interest::Status || event.inventory),
                 None => interest == Interest::Status && !event.inventory,
