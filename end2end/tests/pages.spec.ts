@@ -30,15 +30,9 @@ for (const [form, viewport] of [
       for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/invite", "/docs", "/docs/roles", "/docs/api", "/docs/rules", "/docs/rules/pss-host-namespaces", "/nowhere"]) await inspect(page, path);
     });
 
-    test("on the pages of an organisation", async ({ resident: page, provoked }) => {
+    // Each page is looked at in light and dark, which takes seconds: a test for each part, so that none runs out of time.
+    test("on the pages of an account", async ({ resident: page }) => {
       test.slow();
-      provoked.add(404);
-      const org = `/o/${stack().resident.slug}`;
-      const cluster = residentCluster();
-      await audited(page);
-      const finding = (await page.locator("a.row-link").first().getAttribute("href"))!;
-      await visit(page, `${cluster}/workloads`);
-      const object = (await page.locator("a.row-link").first().getAttribute("href"))!;
       for (const path of [
         "/",
         "/account",
@@ -49,6 +43,16 @@ for (const [form, viewport] of [
         "/account/confirm",
         "/account/sessions",
         "/account/organisations",
+      ]) {
+        await inspect(page, path);
+      }
+    });
+
+    test("on the pages of an organisation", async ({ resident: page, provoked }) => {
+      test.slow();
+      provoked.add(404);
+      const org = `/o/${stack().resident.slug}`;
+      for (const path of [
         `${org}/team`,
         `${org}/team/invitations`,
         `${org}/team/invite`,
@@ -60,21 +64,45 @@ for (const [form, viewport] of [
         `${org}/clusters`,
         `${org}/clusters?q=none`,
         `${org}/clusters/new`,
+        `${org}/search`,
+        `${org}/search?q=argo`,
+        `${org}/search?q=nothing-like-this`,
+        "/o/nobody-has-this/",
+      ]) {
+        await inspect(page, path);
+      }
+    });
+
+    test("on the pages of audits", async ({ resident: page }) => {
+      test.slow();
+      const org = `/o/${stack().resident.slug}`;
+      const cluster = residentCluster();
+      await audited(page);
+      const finding = (await page.locator("a.row-link").first().getAttribute("href"))!;
+      for (const path of [
         `${org}/audits`,
         `${org}/audits/schedules`,
         `${org}/audits/compare`,
         `${org}/audits/compare?a=${stack().resident.cluster}&b=${stack().resident.cluster}`,
-        finding,
+        `${cluster}/findings`,
         `${cluster}/findings?state=fixed`,
-        `${org}/search`,
-        `${org}/search?q=argo`,
-        `${org}/search?q=nothing-like-this`,
+        finding,
+      ]) {
+        await inspect(page, path);
+      }
+    });
+
+    test("on the pages of a cluster", async ({ resident: page }) => {
+      test.slow();
+      const cluster = residentCluster();
+      await visit(page, `${cluster}/workloads`);
+      const object = (await page.locator("a.row-link").first().getAttribute("href"))!;
+      for (const path of [
         cluster,
-        ...["applications", "findings", "workloads?namespace=argocd", "images", "nodes", "namespaces", "resources", "settings", "install"].map(
+        ...["applications", "workloads?namespace=argocd", "images", "nodes", "namespaces", "resources", "settings", "install"].map(
           (tab) => `${cluster}/${tab}`,
         ),
         object,
-        "/o/nobody-has-this/",
       ]) {
         await inspect(page, path);
       }
