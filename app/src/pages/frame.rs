@@ -24,6 +24,31 @@ use crate::{
 /// Who looks, and the organisation in the address; in the context of all its pages.
 pub(crate) type FrameResource = Resource<Result<Frame, UiError>>;
 
+/// A page that stands beside others under tabs: its address within the organisation, its name, and what one must hold for it.
+pub(super) type Tab = (&'static str, &'static str, Permission);
+
+/// The tabs that are of use to who looks; `here` is the one that is shown.
+pub(super) fn tabs(label: &'static str, tabs: &'static [Tab], here: &'static str) -> AnyView {
+    let found = expect_context::<FrameResource>();
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                let frame = found.await.ok()?;
+                let tabs: Vec<_> = tabs
+                    .iter()
+                    .filter(|(.., permission)| frame.here.may(*permission))
+                    .map(|(href, name, _)| {
+                        let current = (*href == here).then_some("page");
+                        view! { <a href=org_href(frame.here.slug.as_str(), href) aria-current=current>{*name}</a> }
+                    })
+                    .collect();
+                Some(view! { <nav class="tabs" aria-label=label>{tabs}</nav> })
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
 /// The frame; the page is its outlet.
 #[component]
 pub(crate) fn OrganisationFrame() -> impl IntoView {

@@ -8,8 +8,8 @@ mod tokens;
 use kubewise_contract::{OrganisationRef, Permission};
 use leptos::prelude::*;
 
-use super::frame::FrameResource;
-use crate::{parts::Head, place::org_href};
+use super::frame::{Tab, tabs};
+use crate::parts::Head;
 
 pub(crate) use activity::Activity;
 pub(crate) use new_token::NewToken;
@@ -17,7 +17,7 @@ pub(crate) use organisation::OrganisationSettings;
 pub(crate) use tokens::Tokens;
 
 /// The pages of the settings, and what one must hold for each.
-const TABS: [(&str, &str, Permission); 3] = [
+const TABS: [Tab; 3] = [
     ("/settings", "Organisation", Permission::ManageOrganisation),
     ("/settings/tokens", "API tokens", Permission::MakeTokens),
     ("/settings/activity", "Activity log", Permission::ViewActivity),
@@ -35,26 +35,9 @@ fn SettingsHead(
     sentence: &'static str,
     #[prop(optional, into)] actions: Option<AnyView>,
 ) -> impl IntoView {
-    let found = expect_context::<FrameResource>();
-    let tabs = view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                let frame = found.await.ok()?;
-                let tabs: Vec<_> = TABS
-                    .into_iter()
-                    .filter(|(.., permission)| frame.here.may(*permission))
-                    .map(|(href, name, _)| {
-                        let current = (href == here).then_some("page");
-                        view! { <a href=org_href(frame.here.slug.as_str(), href) aria-current=current>{name}</a> }
-                    })
-                    .collect();
-                Some(view! { <nav class="tabs" aria-label="Of the settings">{tabs}</nav> })
-            })}
-        </Transition>
-    };
     view! {
         <Head title="Settings" sentence=sentence.into_any() actions=actions.unwrap_or_else(|| ().into_any())/>
-        {tabs}
+        {tabs("Of the settings", &TABS, here)}
     }
     .into_any()
 }
