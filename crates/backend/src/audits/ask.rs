@@ -251,7 +251,7 @@ pub(super) async fn request(
 
 /// An audit that is done, by its number; none is the last one.
 pub(super) async fn done_run(
-    tx: &mut sqlx::PgConnection,
+    tx: &mut PgConnection,
     org: Uuid,
     cluster: Uuid,
     number: Option<i64>,
@@ -273,7 +273,7 @@ pub(super) async fn done_run(
 }
 
 async fn last_runs(
-    tx: &mut sqlx::PgConnection,
+    tx: &mut PgConnection,
     org: Uuid,
     id: Uuid,
     name: String,

@@ -256,7 +256,10 @@ impl Worker {
                 .fetch_all(&self.pool)
                 .await?;
         for org in organisations {
-            self.run_due_audits_of(OrgId(org), now).await?;
+            // One that cannot be served does not keep the others waiting.
+            if let Err(error) = self.run_due_audits_of(OrgId(org), now).await {
+                tracing::warn!(%error, %org, "audits that are due could not be asked for; tried again in a moment");
+            }
         }
         Ok(())
     }
