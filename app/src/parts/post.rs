@@ -65,6 +65,14 @@ impl Post {
         self.version.get()
     }
 
+    /// How often it was done. What shows a form's fields anew depends on this: what was typed stays where it is refused.
+    pub(crate) fn times_done(self) -> Memo<usize> {
+        Memo::new(move |last: Option<&usize>| {
+            let version = self.version.get();
+            if self.is_done() { version } else { last.copied().unwrap_or_default() }
+        })
+    }
+
     fn send(self, event: &SubmitEvent) {
         let Some(body) = body(event) else { return };
         event.prevent_default();

@@ -18,8 +18,9 @@ use crate::{
 pub(crate) fn AuditSchedules() -> impl IntoView {
     let (org, query, done) = (use_org(), use_list_query(), use_done());
     let (set, end) = (Post::to::<SetAuditSchedule>(), Post::to::<EndAuditSchedule>());
+    let was_set = set.times_done();
     let found = Resource::new(
-        move || (org.get(), query.get(), set.version(), end.version()),
+        move || (org.get(), query.get(), was_set.get(), end.version()),
         |(org, query, ..)| schedules(org, query),
     );
     view! {
@@ -56,18 +57,20 @@ fn page(org: &str, query: &ListQuery, found: &Found, now: Timestamp, set: Post, 
     let form = found.can_set.then(|| form(org, &found.clusters, set));
     let trouble = end.trouble();
     view! {
-        {form}
         <FormError trouble/>
-        <div class="card list-card">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Cluster"</th><th scope="col">"Audited"</th>
-                    <th scope="col" class="hide-s">"Next"</th>
-                    <th scope="col" class="num"><span class="visually-hidden">"What can be done"</span></th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-            <Pager base=org_href(org, "/audits/schedules") query=query.clone() rows=n next=found.next.clone()/>
+        <div class="grid">
+            <div class="card list-card">
+                <table>
+                    <thead><tr>
+                        <th scope="col">"Cluster"</th><th scope="col">"Audited"</th>
+                        <th scope="col" class="hide-s">"Next"</th>
+                        <th scope="col" class="num"><span class="visually-hidden">"What can be done"</span></th>
+                    </tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+                <Pager base=org_href(org, "/audits/schedules") query=query.clone() rows=n next=found.next.clone()/>
+            </div>
+            {form}
         </div>
     }
     .into_any()
