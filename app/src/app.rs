@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use crate::{
-    lazy::{Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WholeOrganisation},
+    lazy::{Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WhatWasFound, WholeOrganisation},
     pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
@@ -65,9 +65,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
                     <Route path=path!("/audits/schedules") view=AllAudits::AuditSchedules ssr=SsrMode::Async/>
-                    <Route path=path!("/audits/compare") view=AllAudits::Compare ssr=SsrMode::Async/>
-                    <Route path=path!("/clusters/:cluster/findings") view=AllAudits::Findings ssr=SsrMode::Async/>
-                    <Route path=path!("/clusters/:cluster/findings/:finding") view=AllAudits::FindingPage ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/compare") view=WhatWasFound::Compare ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/findings") view=WhatWasFound::Findings ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/findings/:finding") view=WhatWasFound::FindingPage ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>
                     <ParentRoute path=path!("/clusters/:cluster") view=OneCluster::ClusterFrame ssr=SsrMode::Async>

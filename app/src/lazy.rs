@@ -84,7 +84,12 @@ chunk! {
 
 chunk! {
     /// What audits found.
-    audits AllAudits { AuditList, AuditSchedules, Compare, FindingPage, Findings }
+    findings WhatWasFound { Compare, FindingPage, Findings }
+}
+
+chunk! {
+    /// How clusters are audited.
+    audits AllAudits { AuditList, AuditSchedules }
 }
 
 chunk! {
