@@ -65,6 +65,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
                     <Route path=path!("/audits/schedules") view=AllAudits::AuditSchedules ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/waivers") view=AllAudits::Waivers ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/waivers/new") view=AllAudits::NewWaiver ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/policy") view=AllAudits::AuditPolicy ssr=SsrMode::Async/>
                     <Route path=path!("/audits/compare") view=WhatWasFound::Compare ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings") view=WhatWasFound::Findings ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings/:finding") view=WhatWasFound::FindingPage ssr=SsrMode::Async/>

@@ -10,10 +10,10 @@ use leptos::{
 use leptos_router::{ChooseView, hooks::use_url};
 
 use crate::pages::{
-    AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, AuditSchedules,
-    Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage, Findings, Install, Invitations,
-    Invite, Invited, Jobs, Member, Members, Mfa, NewToken, OrganisationSettings, Organisations, Profile, Reset,
-    Security, Sessions, SignUp, Tokens, Verify,
+    AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, AuditPolicy,
+    AuditSchedules, Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage, Findings,
+    Install, Invitations, Invite, Invited, Jobs, Member, Members, Mfa, NewToken, NewWaiver, OrganisationSettings,
+    Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify, Waivers,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -89,7 +89,7 @@ chunk! {
 
 chunk! {
     /// How clusters are audited.
-    audits AllAudits { AuditList, AuditSchedules }
+    audits AllAudits { AuditList, AuditPolicy, AuditSchedules, NewWaiver, Waivers }
 }
 
 chunk! {

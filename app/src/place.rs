@@ -1,7 +1,7 @@
 //! Where a page is: which organisation, which cluster, which part of a list. All of it is in the address; nothing else
 //! remembers it.
 
-use kubewise_contract::{CompareQuery, Cursor, FindingState, FindingsQuery, ListQuery, Severity};
+use kubewise_contract::{CompareQuery, Cursor, FindingRow, FindingState, FindingsQuery, ListQuery, Severity};
 use leptos::prelude::*;
 use leptos_router::{
     hooks::{use_params_map, use_query_map},
@@ -67,6 +67,7 @@ pub(crate) fn findings_query(get: impl Fn(&str) -> Option<String>) -> FindingsQu
         state: match get("state").as_deref() {
             Some("new") => Some(FindingState::New),
             Some("fixed") => Some(FindingState::Fixed),
+            Some("waived") => Some(FindingState::Waived),
             _ => None,
         },
         severity: get("severity").and_then(|severity| Severity::parse(&severity)),
@@ -85,6 +86,7 @@ pub(crate) fn findings_href(base: &str, query: &FindingsQuery) -> String {
     let state = match query.state {
         Some(FindingState::New) => Some("new".to_owned()),
         Some(FindingState::Fixed) => Some("fixed".to_owned()),
+        Some(FindingState::Waived) => Some("waived".to_owned()),
         Some(FindingState::Open) | None => None,
     };
     with_query(
@@ -151,6 +153,20 @@ impl ClusterPlace {
     pub(crate) fn resource(&self, uid: impl std::fmt::Display) -> String {
         self.href(&format!("/resources/{uid}"))
     }
+}
+
+/// The address where a finding is waived: all that the finding says is filled in.
+pub(crate) fn waive_href(place: &ClusterPlace, kind: &str, finding: &FindingRow) -> String {
+    with_query(
+        &org_href(&place.org, "/audits/waivers/new"),
+        &[
+            ("rule", Some(finding.rule.clone())),
+            ("cluster", Some(place.cluster.clone())),
+            ("kind", Some(kind.to_owned())),
+            ("namespace", finding.namespace.clone()),
+            ("name", Some(finding.name.clone())),
+        ],
+    )
 }
 
 /// The address of a list with these filters and position.

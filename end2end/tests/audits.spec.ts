@@ -141,3 +141,100 @@ test("findings are taken out as files", async ({ resident: page }) => {
   await visit(page, `${residentCluster()}/findings?state=fixed`);
   await expect(page.getByRole("navigation", { name: "Export" })).toHaveCount(0);
 });
+
+test("a finding is waived, found all the same, compared, and open again when the waiver ends", async ({ resident: page }) => {
+  const { slug } = stack().resident;
+  const waived = `/o/${slug}/audits/waivers`;
+  await audited(page);
+  await visit(page, `${residentCluster()}/findings?severity=high`);
+  const first = page.getByRole("table").getByRole("link").first();
+  const title = (await first.textContent())!;
+  await first.click();
+  await expect(page.getByRole("heading", { level: 1, name: title })).toBeVisible();
+  await settled(page);
+  const name = await page.locator("dl.facts dd").first().innerText();
+
+  // All but the reason and the owner is filled in.
+  await page.getByRole("link", { name: "Waive", exact: true }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Waive findings" })).toBeVisible();
+  await settled(page);
+  await expect(page.getByLabel("named")).toHaveValue(name);
+  const reason = `Needed by the storage driver, ${scripted() ? "with" : "without"} scripts`;
+  await page.getByLabel("Why").fill(reason);
+  await page.getByLabel("Who answers for it").fill("storage team");
+  await page.getByRole("button", { name: "Waive", exact: true }).click();
+  await expect(page.getByText("Waived. What it is about is being judged again.")).toBeVisible();
+  await settled(page);
+  const row = page.getByRole("row").filter({ hasText: reason });
+  await expect(async () => {
+    await visit(page, waived);
+    await expect(row.getByText("unused")).toHaveCount(0, { timeout: 1_000 });
+  }).toPass({ timeout: 45_000 });
+
+  // It is among what is waived, and says why.
+  await visit(page, `${residentCluster()}/findings?state=waived`);
+  await page.getByRole("table").getByRole("link", { name: title }).first().click();
+  await expect(page.getByText(reason)).toBeVisible();
+  await expect(page.getByText("Answers for it: storage team.")).toBeVisible();
+  await settled(page);
+
+  // Compared with the audit before it: waived, and not fixed.
+  await visit(page, `${residentCluster()}/findings`);
+  await expect(page.getByText(/Waived: [1-9]/)).toBeVisible();
+  await page.getByRole("link", { name: "Compare with an earlier audit" }).click();
+  await settled(page);
+  await expect(page.getByRole("table", { name: "Both audits side by side" }).getByRole("row", { name: /^Waived/ })).toBeVisible();
+
+  await visit(page, waived);
+  await row.getByRole("button", { name: /^End the waiver of / }).click();
+  await expect(page.getByText("Ended. What it was about is being judged again.")).toBeVisible();
+  await settled(page);
+  await page.getByRole("link", { name: "ended", exact: true }).click();
+  await expect(row).toContainText("ended");
+});
+
+test("a waiver that is wrong is refused at its field", async ({ resident: page, provoked }) => {
+  provoked.add(422);
+  await visit(page, `/o/${stack().resident.slug}/audits/waivers/new`);
+  await page.getByLabel("Rule").fill("no-such-rule");
+  await page.getByLabel("Why").fill("A reason");
+  await page.getByLabel("Who answers for it").fill("a team");
+  await page.getByRole("button", { name: "Waive", exact: true }).click();
+  await expect(page.getByText(/^The rule is not the id of one/)).toBeVisible();
+});
+
+test("a rule is switched off and on again, and a cluster is judged for another version", async ({ resident: page }) => {
+  const { slug } = stack().resident;
+  const rule = scripted() ? "pss-host-ports" : "pss-proc-mount";
+  await visit(page, `/o/${slug}/audits/policy`);
+  await page.getByLabel("The rule", { exact: true }).selectOption(rule);
+  await page.getByLabel("Here").selectOption("off");
+  await page.getByRole("button", { name: "Decide", exact: true }).click();
+  await expect(page.getByText("Decided. Clusters are being judged again.")).toBeVisible();
+  await settled(page);
+  const line = page.getByRole("listitem").filter({ hasText: rule });
+  await expect(line).toContainText("not judged");
+  await line.getByRole("button", { name: `Have the rule ${rule} as the catalogue has it` }).click();
+  await expect(line).toHaveCount(0);
+  await settled(page);
+
+  await page.getByLabel("Version that eu-prod is judged for").selectOption("1.36");
+  await page.getByRole("button", { name: "Set how eu-prod is judged" }).click();
+  await expect(page.getByText("Set. The cluster is being judged again.")).toBeVisible();
+  await settled(page);
+  await page.getByLabel("Version that eu-prod is judged for").selectOption("");
+  await page.getByRole("button", { name: "Set how eu-prod is judged" }).click();
+  await settled(page);
+});
+
+test("what rules leave open is set, and what is no number is refused at its field", async ({ resident: page, provoked }) => {
+  provoked.add(422);
+  await visit(page, `/o/${stack().resident.slug}/audits/policy`);
+  await page.getByLabel("Replicas of what serves requests, at least").fill("0");
+  await page.getByRole("button", { name: "Set the parameters" }).click();
+  await expect(page.getByText("The least number of replicas is not a number between 1 and 100.")).toBeVisible();
+  await settled(page);
+  await page.getByLabel("Replicas of what serves requests, at least").fill("2");
+  await page.getByRole("button", { name: "Set the parameters" }).click();
+  await expect(page.getByText("Set. Clusters are being judged again.")).toBeVisible();
+});

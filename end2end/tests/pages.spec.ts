@@ -82,6 +82,10 @@ for (const [form, viewport] of [
       for (const path of [
         `${org}/audits`,
         `${org}/audits/schedules`,
+        `${org}/audits/waivers`,
+        `${org}/audits/waivers?shown=ended`,
+        `${org}/audits/waivers/new`,
+        `${org}/audits/policy`,
         `${org}/audits/compare`,
         `${org}/audits/compare?a=${stack().resident.cluster}&b=${stack().resident.cluster}`,
         `${cluster}/findings`,

@@ -124,8 +124,8 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
     use Input::{Form, Json};
     use Needs::{Installation, May, Nothing, SignedIn, Whole};
     use Permission::{
-        AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, RunAudits,
-        ViewActivity, ViewInventory, ViewOrganisation, ViewTeam,
+        AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManagePolicies, ManageTeam,
+        RunAudits, ViewActivity, ViewInventory, ViewOrganisation, ViewTeam, WaiveFindings,
     };
     let org = t.slug.as_str();
     let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
@@ -193,6 +193,39 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
             Json,
             json!({"org": org, "query": {"a": cluster, "ra": null, "b": cluster, "rb": null}}),
         ),
+        ("/api/waivers", May(ViewInventory), Json, json!({"org": org, "query": {"shown": "current", "after": null}})),
+        ("/api/waiver_choices", May(WaiveFindings), Json, json!({"org": org})),
+        (
+            "/api/add_waiver",
+            May(WaiveFindings),
+            Form,
+            json!({"org": org, "waiver[rule]": "pss-host-ports", "waiver[cluster]": cluster, "waiver[reason]": "x", "waiver[owner]": "x"}),
+        ),
+        ("/api/allow_waiver", May(ManagePolicies), Form, json!({"org": org, "waiver": uid(9)})),
+        ("/api/end_waiver", May(WaiveFindings), Form, json!({"org": org, "waiver": uid(9)})),
+        ("/api/policies", May(ViewInventory), Json, in_org()),
+        (
+            "/api/decide_rule",
+            May(ManagePolicies),
+            Form,
+            json!({"org": org, "rule": "pss-host-ports", "decided": "off"}),
+        ),
+        (
+            "/api/set_audit_parameters",
+            May(ManagePolicies),
+            Form,
+            json!({
+                "org": org, "parameters[minimum_replicas]": "2", "parameters[maximum_limit_ratio_percent]": "1000",
+                "parameters[maximum_grace_seconds]": "600",
+            }),
+        ),
+        ("/api/set_waiver_policy", May(ManagePolicies), Form, json!({"org": org, "asked": "1"})),
+        (
+            "/api/set_cluster_policy",
+            May(ManagePolicies),
+            Form,
+            json!({"org": org, "cluster": cluster, "profile": "cis", "version": "1.36"}),
+        ),
         ("/api/run_audit", May(RunAudits), Form, json!({"org": org, "cluster": cluster})),
         ("/api/clusters", May(ViewInventory), Json, in_org()),
         ("/api/search", May(ViewInventory), Json, in_org()),
@@ -225,6 +258,7 @@ fn routes() -> Vec<(&'static str, Needs)> {
     use Needs::{Installation, May, Nothing, SignedIn};
     use Permission::{
         AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageTeam, ViewActivity, ViewInventory, ViewTeam,
+        WaiveFindings,
     };
     vec![
         ("/", Nothing("the landing page")),
@@ -257,6 +291,9 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/search", May(ViewInventory)),
         ("/o/:org/audits", May(ViewInventory)),
         ("/o/:org/audits/schedules", May(ViewInventory)),
+        ("/o/:org/audits/waivers", May(ViewInventory)),
+        ("/o/:org/audits/waivers/new", May(WaiveFindings)),
+        ("/o/:org/audits/policy", May(ViewInventory)),
         ("/o/:org/audits/compare", May(ViewInventory)),
         ("/o/:org/clusters/new", May(AddClusters)),
         ("/o/:org/clusters/:cluster/install", May(ManageClusters)),

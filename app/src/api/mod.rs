@@ -6,6 +6,7 @@ mod activity;
 mod answers;
 mod audits;
 mod clusters;
+mod decisions;
 mod factors;
 mod identity;
 mod install;
@@ -28,6 +29,10 @@ pub(crate) use audits::{
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
     may_manage_cluster, overview,
+};
+pub(crate) use decisions::{
+    AddWaiver, AllowWaiver, DecideRule, EndWaiver, SetAuditParameters, SetClusterPolicy, SetWaiverPolicy, policies,
+    waiver_choices, waivers,
 };
 pub(crate) use factors::{
     BeginAuthenticator, ConfirmAuthenticator, ConfirmIdentity, EnterCode, NewRecoveryCodes, RemoveAuthenticator,

@@ -26,7 +26,7 @@ mod verify;
 
 pub(crate) use account::{AccountFrame, Authenticator, Codes, Confirm, Organisations, Profile, Security, Sessions};
 pub(crate) use add_cluster::AddCluster;
-pub(crate) use audits::{AuditList, AuditSchedules, Compare, FindingPage, Findings};
+pub(crate) use audits::{AuditList, AuditPolicy, AuditSchedules, Compare, FindingPage, Findings, NewWaiver, Waivers};
 pub(crate) use cluster::{ClusterFrame, ClusterOverview};
 pub(crate) use clusters::Clusters;
 pub(crate) use frame::OrganisationFrame;

@@ -32,6 +32,19 @@ pub struct Exception {
     pub expires: Option<String>,
 }
 
+/// The annotation of an object by which findings in it are accepted: ids of rules, with commas between.
+pub const ACCEPT: &str = "kubewise.io/waive";
+/// The annotation that says why. Without it nothing is accepted.
+pub const ACCEPT_REASON: &str = "kubewise.io/waive-reason";
+
+/// The reason that annotations of the object give for accepting this finding. Only rules that are named are: who writes a
+/// manifest cannot accept whatever a later rule finds in it.
+pub fn annotated<'a>(finding: &Finding, object: &'a Object) -> Option<&'a str> {
+    let reason = object.annotation(ACCEPT_REASON).trim();
+    let names_it = || object.annotation(ACCEPT).split(',').any(|rule| rule.trim() == finding.rule.id);
+    (!reason.is_empty() && names_it()).then_some(reason)
+}
+
 impl Exception {
     /// Whether it speaks of this finding.
     pub fn accepts(&self, finding: &Finding, object: &Object) -> bool {

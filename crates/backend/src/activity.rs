@@ -55,6 +55,16 @@ impl Entry {
         Self { cluster: Some(cluster), ..Self::named(action, cluster.0, name) }
     }
 
+    /// About something in a cluster, or in all of them.
+    pub(crate) fn in_cluster(self, cluster: Option<ClusterId>) -> Self {
+        Self { cluster, ..self }
+    }
+
+    /// About something that has a name and no id.
+    pub(crate) fn called(self, name: &str) -> Self {
+        Self { subject: Some(name.to_owned()), ..self }
+    }
+
     /// What was before.
     pub(crate) fn before(self, before: Value) -> Self {
         Self { before: Some(before), ..self }

@@ -43,6 +43,8 @@ pub mod permission {
         ManageClusters,
         AddClusters,
         RunAudits,
+        WaiveFindings,
+        ManagePolicies,
         ViewTeam,
         ManageTeam,
         ManageOwnership,

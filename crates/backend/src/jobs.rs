@@ -25,7 +25,7 @@ use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 use crate::{
     Bucket, Error, KEPT, World,
     attempts::FORGOTTEN_AFTER,
-    audits::AuditCluster,
+    audits::{AuditCluster, JudgeAgain},
     database::{self, Scope},
     mail::{Mail, Mailer},
     session,
@@ -90,6 +90,12 @@ async fn audit(job: AuditCluster, attempt: Attempt, worker: Data<Worker>) -> Res
     Err(error)
 }
 
+async fn judge_again(job: JudgeAgain, worker: Data<Worker>) -> Result<(), Error> {
+    worker.judge_again(&job).await.inspect_err(|error| {
+        tracing::error!(%error, org = %job.org, "clusters could not be audited again yet");
+    })
+}
+
 async fn send(mail: Mail, worker: Data<Worker>) -> Result<(), Error> {
     worker.send_mail(mail).await.inspect_err(|error| tracing::error!(%error, "a mail could not be sent yet"))
 }
@@ -130,6 +136,7 @@ impl Worker {
         let purging = WorkerContext::new(&format!("{name}-purge"));
         let mailing = WorkerContext::new(&format!("{name}-mail"));
         let auditing = WorkerContext::new(&format!("{name}-audit"));
+        let judging = WorkerContext::new(&format!("{name}-judge-again"));
         let purge = WorkerBuilder::new(&purging)
             .backend(queue::<PurgeCluster>(&self.pool))
             .data(self.clone())
@@ -147,13 +154,19 @@ impl Worker {
             .concurrency(1)
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(audit);
+        let judge = WorkerBuilder::new(&judging)
+            .backend(queue::<JudgeAgain>(&self.pool))
+            .data(self.clone())
+            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
+            .build(judge_again);
         let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
-        let (purge, mail, audit) = (purge.run(), mail.run(), audit.run());
-        tokio::pin!(purge, mail, audit);
+        let (purge, mail, audit, judge) = (purge.run(), mail.run(), audit.run(), judge.run());
+        tokio::pin!(purge, mail, audit, judge);
         let ended = tokio::select! {
             result = &mut purge => result,
             result = &mut mail => result,
             result = &mut audit => result,
+            result = &mut judge => result,
             () = self.sweep() => Ok(()),
             () = self.keep_schedules() => Ok(()),
             () = stop => {
@@ -161,7 +174,8 @@ impl Worker {
                 drop(purging.stop());
                 drop(mailing.stop());
                 drop(auditing.stop());
-                return tokio::try_join!(purge, mail, audit).map(drop).map_err(failed);
+                drop(judging.stop());
+                return tokio::try_join!(purge, mail, audit, judge).map(drop).map_err(failed);
             }
         };
         ended.map_err(failed)?;
@@ -191,6 +205,8 @@ impl Worker {
         self.bucket.remove_under(&format!("{}/{}", job.org, job.cluster)).await?;
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
         for statement in [
+            "DELETE FROM waivers WHERE org_id = $1 AND cluster_id = $2",
+            "DELETE FROM cluster_policies WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM audit_schedules WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM findings WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM audit_runs WHERE org_id = $1 AND cluster_id = $2",
@@ -237,6 +253,7 @@ impl Worker {
                 self.remove_ended_sessions().await?;
                 self.remove_ended_links().await?;
                 self.remove_old_attempts().await?;
+                self.end_waivers_over().await?;
                 self.remove_done_jobs().await
             };
             if let Err(error) = swept.await {

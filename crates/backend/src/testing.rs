@@ -163,11 +163,16 @@ pub fn outdated_hash(password: &str) -> String {
 pub const PLACE: &str = "198.51.100.0/24";
 
 /// What an [`Installation`] puts into each table that has a cluster; what has a name is called after the cluster.
-const FILLED: [&str; 13] = [
+const FILLED: [&str; 16] = [
     "INSERT INTO organisation_keys SELECT $1, '', now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
      ON CONFLICT DO NOTHING",
     "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at) SELECT $1, $2, length($3), 'done', now()",
     "INSERT INTO audit_schedules SELECT $1, $2, '0 6 * * *', 'UTC', '2100-01-01', now() WHERE $3::text IS NOT NULL",
+    "INSERT INTO audit_policies (org_id, set_at) SELECT $1, now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
+     ON CONFLICT DO NOTHING",
+    "INSERT INTO cluster_policies SELECT $1, $2, 'all', NULL, now() WHERE $3::text IS NOT NULL",
+    "INSERT INTO waivers (org_id, id, cluster_id, rule, name, reason, owner, requested_at)
+     VALUES ($1, gen_random_uuid(), $2, 'pss-host-namespaces', 'web-' || $3, 'Asked for in ' || $3, 'a team', now())",
     "INSERT INTO findings (org_id, cluster_id, fingerprint, opened_in, opened_at, rule, severity, kind, namespace, name, path,
        message, patch)
      VALUES ($1, $2, '\\x00112233445566778899aabbccddeeff', 1, now(), 'pss-host-namespaces', 4, 'Pod', 'ns-' || $3,
@@ -183,6 +188,18 @@ const FILLED: [&str; 13] = [
     "INSERT INTO ingest_batches SELECT $1, $2, 1, length($3), '{}', now()",
     "INSERT INTO ingest_staging_state SELECT $1, $2, 1, 1, length($3)",
     "INSERT INTO ingest_staging SELECT * FROM resources WHERE org_id = $1 AND cluster_id = $2 AND name = 'web-' || $3",
+];
+
+/// Of these, what audits read and write.
+const EMPTIED: [&str; 8] = [
+    "resources",
+    "findings",
+    "audit_runs",
+    "audit_schedules",
+    "organisation_keys",
+    "waivers",
+    "audit_policies",
+    "cluster_policies",
 ];
 
 /// A database, a clock that stands still until it is put forward, and the part that serves people.
@@ -293,6 +310,18 @@ impl Installation {
         for statement in FILLED {
             let query = sqlx::query(statement).bind(tenant.org.0).bind(cluster.0).bind(name);
             query.execute(&mut behind).await.expect("a statement that works");
+        }
+        cluster
+    }
+
+    /// A cluster of which nothing is known yet, of an organisation that never audited anything.
+    pub async fn empty_cluster(&self, tenant: &Tenant, name: &str) -> ClusterId {
+        let cluster = self.cluster(tenant, name).await;
+        let behind = self.database.superuser();
+        for table in EMPTIED {
+            let delete = format!("DELETE FROM {table} WHERE org_id = $1");
+            let query = sqlx::query(sqlx::AssertSqlSafe(delete)).bind(tenant.org.0);
+            query.execute(&behind).await.expect("a statement that works");
         }
         cluster
     }

@@ -30,19 +30,6 @@ fn work(at: &Installation) -> watch::Sender<bool> {
     stop
 }
 
-async fn fresh_cluster(at: &Installation, tenant: &Tenant, name: &str) -> ClusterId {
-    let cluster = at.cluster(tenant, name).await;
-    let behind = at.database.superuser();
-    for table in ["resources", "findings", "audit_runs", "audit_schedules", "organisation_keys"] {
-        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE org_id = $1")))
-            .bind(tenant.org.0)
-            .execute(&behind)
-            .await
-            .unwrap();
-    }
-    cluster
-}
-
 /// Puts an object into the inventory, in place of one of the same name.
 async fn put(at: &Installation, tenant: &Tenant, cluster: ClusterId, kind: &str, object: &Value) {
     let behind = at.database.superuser();
@@ -129,7 +116,7 @@ fn names(rows: &[FindingRow]) -> Vec<&str> {
 async fn what_is_found_is_new_then_open_then_fixed_and_new_again() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
     put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
     put(&at, &tenant, cluster, "Pod", &pod("web", false)).await;
     let _worker = work(&at);
@@ -181,7 +168,7 @@ async fn what_is_found_is_new_then_open_then_fixed_and_new_again() {
 async fn two_audits_of_a_cluster_differ_by_what_was_opened_and_closed_between_them() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
     put(&at, &tenant, cluster, "Pod", &pod("stays", true)).await;
     put(&at, &tenant, cluster, "Pod", &pod("mended", true)).await;
     let _worker = work(&at);
@@ -237,8 +224,8 @@ async fn two_audits_of_a_cluster_differ_by_what_was_opened_and_closed_between_th
 async fn two_clusters_differ_by_what_only_one_of_them_has_and_a_foreign_one_is_not_found() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let eu = fresh_cluster(&at, &tenant, "eu").await;
-    let us = fresh_cluster(&at, &tenant, "us").await;
+    let eu = at.empty_cluster(&tenant, "eu").await;
+    let us = at.empty_cluster(&tenant, "us").await;
     for cluster in [eu, us] {
         put(&at, &tenant, cluster, "Pod", &pod("same", true)).await;
     }
@@ -290,7 +277,7 @@ fn of_host_pid<'a>(difference: &'a Difference) -> (Vec<&'a str>, Vec<&'a str>, (
 async fn who_asks_at_the_same_time_gets_the_same_audit_and_two_workers_do_it_once() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
     for n in 0..200 {
         put(&at, &tenant, cluster, "Pod", &pod(&format!("debug-{n:03}"), true)).await;
     }
@@ -327,7 +314,7 @@ async fn who_asks_at_the_same_time_gets_the_same_audit_and_two_workers_do_it_onc
 async fn what_was_judged_is_kept_encrypted_for_who_sees_the_cluster_and_goes_with_it() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
     put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
     let worker = work(&at);
     audited(&at, &tenant, cluster).await;
@@ -406,7 +393,7 @@ async fn runs(at: &Installation) -> i64 {
 async fn what_is_due_is_audited_once_however_many_servers_there_are_and_however_much_was_missed() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
     put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
     sqlx::query("UPDATE clusters SET synced_at = now()").execute(&at.database.superuser()).await.unwrap();
     let may = look::<RunAudits>(&at, &tenant, cluster).await;
@@ -442,7 +429,7 @@ async fn what_is_due_is_audited_once_however_many_servers_there_are_and_however_
 async fn an_audit_whose_server_was_killed_is_done_by_another_once() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
-    let cluster = fresh_cluster(&at, &tenant, "eu").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
     put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
     at.web.run_audit(&look::<RunAudits>(&at, &tenant, cluster).await).await.unwrap();
     // As a server leaves it that is killed in the middle: taken from the queue, begun, and never heard of again.

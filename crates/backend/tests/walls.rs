@@ -76,7 +76,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-const TENANT_TABLES: [&str; 22] = [
+const TENANT_TABLES: [&str; 25] = [
     "organisations",
     "memberships",
     "clusters",
@@ -99,6 +99,9 @@ const TENANT_TABLES: [&str; 22] = [
     "audit_runs",
     "findings",
     "audit_schedules",
+    "waivers",
+    "audit_policies",
+    "cluster_policies",
 ];
 
 /// A column that each part may read, by table; none: no access at all.
@@ -108,11 +111,12 @@ fn readable(part: Part, table: &str) -> Option<&'static str> {
         (Part::Owner | Part::Web | Part::Ingest | Part::Worker, "organisations") => Some("id"),
         (Part::Web, _) if table.starts_with("ingest_") => None,
         (Part::Ingest, "memberships") => None,
-        (Part::Ingest, _)
-            if of_people || matches!(table, "organisation_keys" | "audit_runs" | "findings" | "audit_schedules") =>
-        {
-            None
-        }
+        (
+            Part::Ingest,
+            "organisation_keys" | "audit_runs" | "findings" | "audit_schedules" | "waivers" | "audit_policies"
+            | "cluster_policies",
+        ) => None,
+        (Part::Ingest, _) if of_people => None,
         // What was chosen of a cluster that is removed, and whom a mail invites.
         (Part::Worker, "invitations" | "api_tokens") => Some("org_id"),
         (Part::Worker, _) if of_people => None,
@@ -138,7 +142,7 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
             // And an invitation is found by its link, and what is due by its time, before it is known to which they belong: by
             // the owner's functions.
             let sees_all = part == Part::Owner
-                && matches!(table, "organisations" | "memberships" | "invitations" | "audit_schedules");
+                && matches!(table, "organisations" | "memberships" | "invitations" | "audit_schedules" | "waivers");
             let all = format!("SELECT {column} FROM {table}");
             let foreign = format!("SELECT {column} FROM {table} WHERE {column} = '{}'", two.org);
             if sees_all {
@@ -307,6 +311,18 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Worker, "UPDATE audit_schedules SET cron = ''"),
         (Part::Worker, "INSERT INTO audit_runs (requested_by) VALUES (NULL)"),
         (Part::Ingest, "SELECT organisations_with_audits_due(now())"),
+        // What is waived is said once and for all; a waiver that ends is another one. Judging is no deciding.
+        (Part::Web, "UPDATE waivers SET rule = '*'"),
+        (Part::Web, "UPDATE waivers SET expires_on = NULL"),
+        (Part::Web, "DELETE FROM waivers"),
+        (Part::Web, "UPDATE audit_runs SET again = true"),
+        (Part::Web, "UPDATE findings SET annotated = ''"),
+        (Part::Web, "SELECT organisations_with_waivers_over(now()::date)"),
+        (Part::Worker, "INSERT INTO waivers DEFAULT VALUES"),
+        (Part::Worker, "UPDATE waivers SET approved_at = now()"),
+        (Part::Worker, "UPDATE audit_policies SET rules = '{}'"),
+        (Part::Worker, "INSERT INTO audit_policies DEFAULT VALUES"),
+        (Part::Worker, "UPDATE cluster_policies SET profile = 'all'"),
         // What tells a browser apart is for pages alone.
         (Part::Ingest, "SELECT * FROM known_browsers"),
         (Part::Ingest, "SELECT * FROM attempts"),

@@ -46,6 +46,13 @@ actions! {
     AuditRun = "audit.run", "ran an audit of the cluster";
     ScheduleSet = "audit.schedule", "set when audits are run of the cluster";
     ScheduleEnd = "audit.unschedule", "ended the schedule of audits of the cluster";
+    WaiverAdd = "waiver.add", "waived findings of";
+    WaiverAsk = "waiver.ask", "asked to waive findings of";
+    WaiverAllow = "waiver.allow", "allowed the waiver of findings of";
+    WaiverEnd = "waiver.end", "ended the waiver of findings of";
+    PolicyRule = "policy.rule", "decided about the rule";
+    PolicySet = "policy.set", "changed how clusters are judged";
+    PolicyCluster = "policy.cluster", "changed how this cluster is judged:";
     MemberInvite = "member.invite", "invited";
     InvitationResend = "invitation.resend", "sent the invitation again to";
     InvitationRevoke = "invitation.revoke", "revoked the invitation of";

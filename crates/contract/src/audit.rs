@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterChoice, ClusterId, Cursor, Field, FieldError, Problem, ResourceUid, Timestamp};
+use crate::{ClusterChoice, ClusterId, Cursor, Field, FieldError, Problem, ResourceUid, Timestamp, Waived};
 
 /// How bad a finding is, least first. The audit engine has the same; this one is for the browser, which has no engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,12 +160,16 @@ pub struct AuditRun {
     pub kubernetes_version: Option<String>,
     /// From 0 to 100; none when nothing was judged.
     pub score: Option<f64>,
-    /// Findings.
+    /// Findings, without those that are waived.
     pub findings: BySeverity,
     /// Of them, those that the run before did not have.
     pub opened: i64,
     /// What the run before had and this one does not.
     pub fixed: i64,
+    /// Findings that are waived.
+    pub waived: i64,
+    /// Which rules were judged: `all`, `pss-restricted` …
+    pub profile: Option<String>,
 }
 
 /// Figures of a run for one category, framework, namespace, application or rule.
@@ -348,19 +352,21 @@ pub struct ClusterAudit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingState {
-    /// All that the last run found.
+    /// All that the last run found and nobody waived.
     #[default]
     Open,
     /// Those that the run before did not find.
     New,
     /// Those that the last run did not find any more.
     Fixed,
+    /// Those that are lived with, for a reason.
+    Waived,
 }
 
 /// Which findings are asked for: the query string of their page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingsQuery {
-    /// `open` (if nothing is said), `new` or `fixed`.
+    /// `open` (if nothing is said), `new`, `fixed` or `waived`.
     pub state: Option<FindingState>,
     /// Only of this severity: `high`.
     pub severity: Option<Severity>,
@@ -471,6 +477,12 @@ pub struct FindingDetail {
     pub history: Vec<FindingSpan>,
     /// Whether it is there.
     pub is_open: bool,
+    /// Why it is lived with, if it is.
+    pub waived: Option<Waived>,
+    /// Whether the viewer may waive findings, or ask for it.
+    pub can_waive: bool,
+    /// Whether the viewer may decide about the rule.
+    pub can_set: bool,
 }
 
 /// Which audits are compared: the query string of the page. As text: what an address says may be anything.

@@ -171,6 +171,28 @@ pub enum Field {
     At,
     /// The number of an audit.
     Audit,
+    /// A rule of audits.
+    Rule,
+    /// What a waiver is for.
+    Scope,
+    /// Labels of an object.
+    Labels,
+    /// Why something is decided.
+    Reason,
+    /// Who answers for something.
+    Owner,
+    /// Where images may come from.
+    Registries,
+    /// How many replicas there are at least.
+    Replicas,
+    /// How many times a request a limit may be.
+    LimitRatio,
+    /// Labels that workloads have.
+    RequiredLabels,
+    /// Namespaces that are Kubernetes' own.
+    SystemNamespaces,
+    /// How long a pod may take to stop.
+    Grace,
     /// A filter or position in a URL.
     Query,
 }
@@ -197,6 +219,17 @@ impl fmt::Display for Field {
             Self::TimeZone => "The time zone",
             Self::At => "The time of day",
             Self::Audit => "The number of an audit",
+            Self::Rule => "The rule",
+            Self::Scope => "What is waived",
+            Self::Labels => "The labels",
+            Self::Reason => "The reason",
+            Self::Owner => "The owner",
+            Self::Registries => "The registries",
+            Self::Replicas => "The least number of replicas",
+            Self::LimitRatio => "The ratio",
+            Self::RequiredLabels => "The required labels",
+            Self::SystemNamespaces => "The namespaces",
+            Self::Grace => "The time to stop",
             Self::Query => "The address of this page",
         })
     }
@@ -258,6 +291,25 @@ pub enum Problem {
     NotATime,
     /// Not that of an audit which was done.
     NoSuchAudit,
+    /// Not the id of a rule.
+    NoSuchRule,
+    /// Every finding of every object.
+    Everything,
+    /// There are as many as there may be.
+    OneTooMany,
+    /// Not labels as Kubernetes writes them.
+    NotLabels,
+    /// Not a day that is still to come.
+    NotADay,
+    /// Not a number in a range.
+    NotBetween {
+        /// The least.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
+    /// Not names with commas between.
+    NotNames,
     /// Cannot be understood.
     NotUnderstood,
 }
@@ -299,6 +351,15 @@ impl fmt::Display for Problem {
             Self::NoSuchAudit => {
                 f.write_str("is not that of one that was done in the cluster. Without a number, the last one is meant.")
             }
+            Self::NoSuchRule => f.write_str("is not the id of one, as its page says, such as pss-host-ports."),
+            Self::Everything => {
+                f.write_str("would be every finding there is. Name a rule, or say for which objects every rule is waived.")
+            }
+            Self::OneTooMany => f.write_str("is one more than there may be. End some that are not needed first."),
+            Self::NotLabels => f.write_str("are not written like app=web, tier=front."),
+            Self::NotADay => f.write_str("is not a day from today on, like 2027-01-31."),
+            Self::NotBetween { min, max } => write!(f, "is not a number between {min} and {max}."),
+            Self::NotNames => f.write_str("are not names with commas between, at most 100 of them."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),
         }
     }

@@ -49,6 +49,10 @@ uuid_id! {
     InvitationId
 }
 uuid_id! {
+    /// A waiver of findings.
+    WaiverId
+}
+uuid_id! {
     /// `metadata.uid` of a Kubernetes object.
     ResourceUid
 }

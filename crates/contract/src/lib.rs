@@ -13,11 +13,13 @@ mod input;
 mod installation;
 mod inventory;
 mod page;
+mod policy;
 mod provider;
 mod role;
 mod strength;
 mod team;
 mod timestamp;
+mod waiver;
 
 pub use account::{
     Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SecondProofs,
@@ -34,7 +36,7 @@ pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
 };
 pub use error::{Field, FieldError, Problem, UiError};
-pub use ids::{ClusterId, InvitationId, OrgId, OrgSlug, ResourceUid, TokenId, UserId};
+pub use ids::{ClusterId, InvitationId, OrgId, OrgSlug, ResourceUid, TokenId, UserId, WaiverId};
 pub use input::{
     ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName, PersonName,
     TokenName,
@@ -45,8 +47,10 @@ pub use inventory::{
     SearchRow, WorkloadRow,
 };
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
+pub use policy::{Choice, ClusterPolicy, Decided, DecidedRule, ParametersInput, Policies};
 pub use provider::{LinkedIdentity, Provider, ProviderRefusal};
 pub use role::{Access, Permission, Permissions, Role};
 pub use strength::{Strength, Weakness};
 pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, Member, MemberRow, Team, TokenRow};
 pub use timestamp::Timestamp;
+pub use waiver::{Waived, WaiverChoices, WaiverInput, WaiverRow, WaiverState, Waivers, WaiversQuery, WaiversShown};

@@ -63,6 +63,10 @@ permissions! {
         "Add clusters. Not for who is limited to chosen clusters: they would not see what they added.";
     RunAudits = "run_audits",
         "Run audits of the clusters one sees, and set when they are run by themselves.";
+    WaiveFindings = "waive_findings",
+        "Waive findings in the clusters one sees, with a reason, or ask for it where the organisation wants it allowed; end waivers.";
+    ManagePolicies = "manage_policies",
+        "Decide how clusters are judged: which rules, how bad, by which parameters and for which version; allow waivers.";
     ViewTeam = "view_team",
         "See who is a member, in which role and, of the clusters one sees oneself, limited to which.";
     ManageTeam = "manage_team",
@@ -95,11 +99,17 @@ impl Role {
                     Self::Billing => false,
                 }
             }
-            Permission::ManageClusters | Permission::AddClusters | Permission::RunAudits => match self {
+            Permission::ManageClusters
+            | Permission::AddClusters
+            | Permission::RunAudits
+            | Permission::WaiveFindings => match self {
                 Self::Owner | Self::Admin | Self::Operator => true,
                 Self::Viewer | Self::Billing => false,
             },
-            Permission::ManageTeam | Permission::ManageOrganisation | Permission::ManageTokens => match self {
+            Permission::ManageTeam
+            | Permission::ManageOrganisation
+            | Permission::ManageTokens
+            | Permission::ManagePolicies => match self {
                 Self::Owner | Self::Admin => true,
                 Self::Operator | Self::Viewer | Self::Billing => false,
             },
@@ -140,7 +150,9 @@ impl Role {
         match self {
             Self::Owner => "Everything. An organisation always has at least one.",
             Self::Admin => "Everything but ownership and deleting the organisation.",
-            Self::Operator => "Clusters: adds, audits, renames and deletes them, and manages their agents' tokens.",
+            Self::Operator => {
+                "Clusters: adds, audits, renames and deletes them, waives findings, and manages their agents' tokens."
+            }
             Self::Viewer => "Reads, and changes nothing.",
             Self::Billing => "Billing and invoices, and nothing of clusters or people.",
         }

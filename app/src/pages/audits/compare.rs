@@ -255,6 +255,7 @@ fn figures(org: &str, a: &ComparedSide, b: &ComparedSide, now: Signal<Timestamp>
                         <td class="num">{score(run_a.score)}</td><td class="num">{score(run_b.score)}</td><td class="num">{by}</td>
                     </tr>
                     {figure("Findings".to_owned(), total(&run_a.findings), total(&run_b.findings))}
+                    {figure("Waived".to_owned(), run_a.waived, run_b.waived)}
                     {severities}
                     {figure("Objects judged".to_owned(), run_a.objects, run_b.objects)}
                 </tbody>

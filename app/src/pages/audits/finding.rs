@@ -8,7 +8,7 @@ use crate::{
     api::{At, finding},
     live::{Interest, Live},
     parts::{Age, Copy, Head, Icon, Skeleton, failure, highlight, kind_name, number, severity_tag, ticking},
-    place::{ClusterPlace, findings_href, org_href, use_cluster_place, use_param},
+    place::{ClusterPlace, encode, findings_href, org_href, use_cluster_place, use_param, waive_href},
 };
 
 /// Lines of the manifest that are shown before and after what was found.
@@ -50,13 +50,18 @@ fn page(place: &ClusterPlace, detail: &FindingDetail, now: Signal<Timestamp>) ->
     });
     let sentence = row.message.clone().into_any();
     let tab = format!("{} · {}", row.title, row.name);
+    let waive = (detail.can_waive && detail.is_open && detail.waived.is_none()).then(|| {
+        view! { <a class="btn" href=waive_href(place, kind_name(&row.kind), row)>"Waive"</a> }
+    });
+    let actions = waive.into_any();
     view! {
-        <Head title=row.title.clone() tab=tab crumbs sentence=sentence beside=severity_tag(row.severity)/>
+        <Head title=row.title.clone() tab=tab crumbs sentence=sentence beside=severity_tag(row.severity) actions=actions/>
         {gone.map(|gone| view! { <div class="grid notes">{gone}</div> })}
+        {waived(place, detail)}
         <div class="grid detail">
             <div class="grid">
                 {about(place, detail, now)}
-                {why(detail)}
+                {why(place, detail)}
                 {history(detail, now)}
             </div>
             <div class="grid">
@@ -66,6 +71,25 @@ fn page(place: &ClusterPlace, detail: &FindingDetail, now: Signal<Timestamp>) ->
         </div>
     }
     .into_any()
+}
+
+/// Why it is lived with.
+fn waived(place: &ClusterPlace, detail: &FindingDetail) -> Option<AnyView> {
+    let waived = detail.waived.as_ref()?;
+    let until = waived.expires.as_ref().map(|day| format!(" Until {day}."));
+    let who = match &waived.owner {
+        Some(owner) => format!("Answers for it: {owner}."),
+        None => "An annotation of the object says so.".to_owned(),
+    };
+    let waivers = org_href(&place.org, "/audits/waivers");
+    Some(
+        view! {
+            <div class="grid notes"><div class="note">{Icon::Check.show()}<span>
+                <b>"Waived: "</b>{waived.reason.clone()}" "{who}{until}" "<a class="link" href=waivers>"All waivers"</a>
+            </span></div></div>
+        }
+        .into_any(),
+    )
 }
 
 fn about(place: &ClusterPlace, detail: &FindingDetail, now: Signal<Timestamp>) -> AnyView {
@@ -90,7 +114,7 @@ fn about(place: &ClusterPlace, detail: &FindingDetail, now: Signal<Timestamp>) -
     .into_any()
 }
 
-fn why(detail: &FindingDetail) -> AnyView {
+fn why(place: &ClusterPlace, detail: &FindingDetail) -> AnyView {
     let rule = &detail.rule;
     let categories: Vec<_> =
         rule.categories.iter().map(|name| view! { <span class="tag">{name.clone()}</span> }).collect();
@@ -110,12 +134,17 @@ fn why(detail: &FindingDetail) -> AnyView {
         let page = format!("/docs/rules/{}", rule.id);
         view! { <span class="right"><a class="link" href=page rel="external">"About this rule"</a></span> }
     });
+    let decide = (detail.can_set && !rule.why.is_empty()).then(|| {
+        let href = format!("{}?rule={}", org_href(&place.org, "/audits/policy"), encode(&rule.id));
+        view! { <p><a class="link" href=href>"Change how bad this is here, or switch the rule off"</a></p> }
+    });
     view! {
         <section class="card" aria-labelledby="why">
             <header><h2 id="why">"Why it matters"</h2>{page}</header>
             <div class="pad prose">
                 <p>{rule.why.clone()}</p>
                 <div class="tags">{categories}</div>
+                {decide}
                 <ul class="labels small">{references}</ul>
             </div>
             {controls}

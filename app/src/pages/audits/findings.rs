@@ -74,13 +74,16 @@ fn page(place: &ClusterPlace, query: &FindingsQuery, found: Found, run: Post) ->
         }
         .into_any()
     };
-    let sentence = match (last.findings.critical, last.opened) {
+    let mut sentence = match (last.findings.critical, last.opened) {
         (0, 0) => "Nothing critical, and nothing new since the audit before.".to_owned(),
         (0, new) => format!("Nothing critical; {} since the audit before.", count(new, "new finding")),
         (critical, new) => {
             format!("{}; {} since the audit before.", count(critical, "critical finding"), count(new, "new finding"))
         }
     };
+    if last.waived > 0 {
+        sentence.push_str(&format!(" Waived: {}.", number(last.waived)));
+    }
     view! {
         {head(place, &audit, sentence.into_any(), button.into_any())}
         <div class="grid notes">{run_note(&audit.cluster)}</div>
@@ -148,12 +151,14 @@ fn figures(base: &str, audit: &ClusterAudit, last: &AuditRun, now: Signal<Timest
     let score = last.score.map_or_else(|| "–".to_owned(), |score| format!("{score:.1}"));
     let at = last.finished_at.map(|at| view! { <Age at now after=" ago"/> });
     let took = last.took_ms.map(|ms| format!(", in {} ms", number(ms)));
+    // Fewer rules judge fewer things: the score is about those.
+    let by = last.profile.as_deref().filter(|profile| *profile != "all").map(|profile| format!(", by {profile} alone"));
     view! {
         <div class="card stat">
             <div class="k">"Score of 100"</div>
             <div class="v">{score}</div>
             {trend(&audit.trend)}
-            <div class="d">{count(last.objects, "object")}" judged "{at}{took}</div>
+            <div class="d">{count(last.objects, "object")}" judged "{at}{took}{by}</div>
         </div>
         <a class="card stat" href=base.to_owned()>
             <div class="k">"Findings"</div>
@@ -283,10 +288,11 @@ fn filters(base: &str, query: &FindingsQuery, namespaces: &[String], audit: &Clu
         change(&mut query);
         findings_href(base, &query)
     };
-    let states = vec![("new".to_owned(), "new".to_owned()), ("fixed".to_owned(), "fixed".to_owned())];
+    let states = ["new", "fixed", "waived"].map(|state| (state.to_owned(), state.to_owned())).to_vec();
     let state = match query.state {
         Some(FindingState::New) => Some("new".to_owned()),
         Some(FindingState::Fixed) => Some("fixed".to_owned()),
+        Some(FindingState::Waived) => Some("waived".to_owned()),
         Some(FindingState::Open) | None => None,
     };
     let severities = Severity::WORST_FIRST.map(|severity| (severity.to_string(), severity.to_string())).to_vec();

@@ -4,9 +4,11 @@ use leptos::prelude::*;
 use crate::pages::frame::{self, Tab};
 
 /// The pages about audits, and what one must hold for each.
-const TABS: [Tab; 3] = [
+const TABS: [Tab; 5] = [
     ("/audits", "Clusters", Permission::ViewInventory),
     ("/audits/schedules", "Schedules", Permission::ViewInventory),
+    ("/audits/waivers", "Waivers", Permission::ViewInventory),
+    ("/audits/policy", "Policy", Permission::ViewInventory),
     ("/audits/compare", "Compare", Permission::ViewInventory),
 ];
 

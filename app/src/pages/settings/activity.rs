@@ -13,8 +13,11 @@ use crate::{
 };
 
 /// What the log can be narrowed to: the beginnings of actions.
-const SUBJECTS: [(&str, &str); 6] = [
+const SUBJECTS: [(&str, &str); 9] = [
     ("cluster", "clusters"),
+    ("audit", "audits"),
+    ("waiver", "waivers"),
+    ("policy", "policies"),
     ("member", "members"),
     ("invitation", "invitations"),
     ("token", "API tokens"),

@@ -38,6 +38,8 @@ struct Row {
     info: i64,
     opened: i64,
     fixed: i64,
+    waived: i64,
+    profile: Option<String>,
 }
 
 impl Row {
@@ -63,6 +65,8 @@ impl Row {
             },
             opened: self.opened,
             fixed: self.fixed,
+            waived: self.waived,
+            profile: self.profile,
         })
     }
 }
@@ -163,7 +167,7 @@ impl Web {
         let rows = sqlx::query_as!(
             Row,
             "SELECT number, state, requested_at, started_at, finished_at, read, objects, kubernetes_version, score, critical,
-                    high, medium, low, info, opened, fixed
+                    high, medium, low, info, opened, fixed, waived, profile
              FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND state = 'done' ORDER BY number DESC LIMIT $3",
             org,
             id,
@@ -184,6 +188,16 @@ pub(super) enum Why {
     Asked(Option<UserId>),
     /// It was due then.
     Due(OffsetDateTime),
+    /// What it is judged by was decided anew. One that has begun meanwhile may not know of it: another follows.
+    Again,
+}
+
+/// Until the transaction ends nobody else asks for an audit of the cluster, or ends one.
+pub(super) async fn alone(tx: &mut PgConnection, org: OrgId, cluster: ClusterId) -> Result<(), Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", format!("kubewise audit {org} {cluster}"))
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Asks for an audit of a cluster, unless one is on its way. Answers its number, and whether it is a new one.
@@ -195,18 +209,26 @@ pub(super) async fn request(
     why: Why,
 ) -> Result<(i64, bool), Error> {
     // One after the other: whoever asks at the same time gets the same.
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", format!("kubewise audit {org} {cluster}"))
-        .execute(&mut *tx)
-        .await?;
-    let on_the_way = sqlx::query_scalar!(
-        "SELECT number FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND state IN ('waiting', 'running')",
+    alone(&mut *tx, org, cluster).await?;
+    let on_the_way = sqlx::query!(
+        "SELECT number, state FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND state IN ('waiting', 'running')",
         org.0,
         cluster.0,
     )
     .fetch_optional(&mut *tx)
     .await?;
-    if let Some(number) = on_the_way {
-        return Ok((number, false));
+    if let Some(run) = on_the_way {
+        if matches!(why, Why::Again) && run.state == RunState::Running.as_str() {
+            sqlx::query!(
+                "UPDATE audit_runs SET again = true WHERE org_id = $1 AND cluster_id = $2 AND number = $3",
+                org.0,
+                cluster.0,
+                run.number,
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        return Ok((run.number, false));
     }
     let number = sqlx::query_scalar!(
         r#"SELECT coalesce(max(number), 0) + 1 AS "number!" FROM audit_runs WHERE org_id = $1 AND cluster_id = $2"#,
@@ -230,7 +252,8 @@ pub(super) async fn request(
             .execute(&mut *tx)
             .await?;
         }
-        Why::Due(at) => {
+        Why::Due(_) | Why::Again => {
+            let due = if let Why::Due(at) = why { Some(at) } else { None };
             sqlx::query!(
                 "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at, due_at)
                  VALUES ($1, $2, $3, 'waiting', $4, $5)",
@@ -238,7 +261,7 @@ pub(super) async fn request(
                 cluster.0,
                 number,
                 world.now(),
-                at,
+                due,
             )
             .execute(&mut *tx)
             .await?;
@@ -259,7 +282,7 @@ pub(super) async fn done_run(
     let row = sqlx::query_as!(
         Row,
         "SELECT number, state, requested_at, started_at, finished_at, read, objects, kubernetes_version, score, critical, high,
-                medium, low, info, opened, fixed
+                medium, low, info, opened, fixed, waived, profile
          FROM audit_runs
          WHERE org_id = $1 AND cluster_id = $2 AND state = 'done' AND ($3::int8 IS NULL OR number = $3)
          ORDER BY number DESC LIMIT 1",
@@ -282,7 +305,7 @@ async fn last_runs(
     let rows = sqlx::query_as!(
         Row,
         "SELECT number, state, requested_at, started_at, finished_at, read, objects, kubernetes_version, score, critical, high,
-                medium, low, info, opened, fixed
+                medium, low, info, opened, fixed, waived, profile
          FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND number IN (
            (SELECT max(number) FROM audit_runs WHERE org_id = $1 AND cluster_id = $2),
            (SELECT max(number) FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND state = 'done'))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures::TryStreamExt;
 use kubewise_audit::{
     Options, Severity,
-    format::{Item, Origin, Output, Resource, RuleText, Text, Unassessed},
+    format::{Acceptance, Excepted, Item, Origin, Output, Resource, RuleText, Text, Unassessed},
 };
 use kubewise_contract::{AuditSummary, FindingState, FindingsQuery};
 use kubewise_protocol::KINDS;
@@ -27,7 +27,7 @@ pub enum FindingsExport {
 
 impl Web {
     /// The open findings of the last audit that `query` asks for, on all its pages, as one document; at most `most`. What
-    /// was fixed is not open, and not in it.
+    /// is waived is in it as accepted; what was fixed is not open, and not in it.
     pub async fn findings_export(
         &self,
         cluster: &Authorized<Cluster, ViewInventory>,
@@ -37,7 +37,8 @@ impl Web {
         let mut tx = cluster.read(&self.pool).await?;
         let (org, id) = (cluster.org.0, cluster.id.0);
         let run = sqlx::query!(
-            r#"SELECT number, finished_at AS "finished_at!", objects, kubernetes_version, score, summary FROM audit_runs
+            r#"SELECT number, finished_at AS "finished_at!", objects, kubernetes_version, score, summary, profile
+               FROM audit_runs
                WHERE org_id = $1 AND cluster_id = $2 AND state = 'done' ORDER BY number DESC LIMIT 1"#,
             org,
             id,
@@ -52,17 +53,17 @@ impl Web {
             }
         };
         let wanted = Wanted::new(query);
-        let Some(findings) = read(&mut tx, cluster, run.number, query, &wanted, most).await? else {
+        let Some((findings, excepted)) = read(&mut tx, cluster, run.number, query, &wanted, most).await? else {
             return Ok(FindingsExport::TooMany);
         };
         tx.commit().await?;
-        let mut output = Output { findings, ..Output::default() };
+        let mut output = Output { findings, excepted, ..Output::default() };
         output.origin = Some(Origin {
             cluster: cluster.name.clone(),
             audit: run.number,
             finished_at: timestamp(run.finished_at).to_string(),
         });
-        output.rules = rule_texts(&output.findings);
+        output.rules = rule_texts(output.findings.iter().chain(output.excepted.iter().map(|one| &one.finding)));
         output.not_assessable = summary
             .not_assessable
             .into_iter()
@@ -79,12 +80,13 @@ impl Web {
             figures.add(finding.severity);
             figures.known += usize::from(finding.known);
         }
+        figures.excepted = output.excepted.len();
         figures.not_assessable = output.not_assessable.len();
         figures.objects = usize::try_from(run.objects).unwrap_or_default();
         figures.rules = usize::try_from(summary.judged_rules).unwrap_or_default();
         // As the command line rounds it.
         figures.score = run.score.map(|score| (score * 10.0).round() / 10.0);
-        figures.profile = Options::default().profile.to_string();
+        figures.profile = run.profile.unwrap_or_else(|| Options::default().profile.to_string());
         figures.kubernetes_version = run.kubernetes_version.unwrap_or_default();
         figures.notes.extend(narrowed(query));
         Ok(FindingsExport::Whole(Box::new(output)))
@@ -123,15 +125,18 @@ async fn read(
     query: &FindingsQuery,
     wanted: &Wanted,
     most: usize,
-) -> Result<Option<Vec<Item>>, Error> {
+) -> Result<Option<(Vec<Item>, Vec<Excepted>)>, Error> {
     // Those of this very run, also when the next one ends while they are read.
     let mut rows = sqlx::query!(
         r#"SELECT f.fingerprint, f.rule, f.severity, f.kind, f.namespace, f.name, f.path, f.message, f.patch, f.opened_in,
+                  f.annotated, w.reason AS "reason?", w.owner AS "owner?", w.expires_on AS "expires_on?",
                   r.api_version AS "api_version?"
            FROM findings f
+           LEFT JOIN waivers w ON w.org_id = f.org_id AND w.id = f.waiver
            LEFT JOIN resources r ON r.org_id = f.org_id AND r.cluster_id = f.cluster_id AND r.uid = f.uid
            WHERE f.org_id = $1 AND f.cluster_id = $2
              AND f.opened_in <= $3 AND (f.closed_in IS NULL OR f.closed_in > $3) AND (NOT $4 OR f.opened_in = $3)
+             AND (f.waived OR NOT $12)
              AND ($5::int2 IS NULL OR f.severity = $5) AND ($6::text IS NULL OR f.rule = $6)
              AND ($7::text IS NULL OR f.namespace = $7) AND ($8::text IS NULL OR f.application = $8)
              AND ($9::text IS NULL OR f.name ILIKE $9) AND ($10::text[] IS NULL OR f.rule = ANY ($10))
@@ -147,12 +152,13 @@ async fn read(
         cursor::pattern(query.q.as_deref()),
         wanted.of.as_deref(),
         i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1),
+        query.state == Some(FindingState::Waived),
     )
     .fetch(&mut *tx);
     let mut texts: HashMap<String, RuleText> = HashMap::new();
-    let mut items = Vec::new();
+    let (mut items, mut excepted) = (Vec::new(), Vec::new());
     while let Some(row) = rows.try_next().await? {
-        if items.len() == most {
+        if items.len() + excepted.len() == most {
             return Ok(None);
         }
         let severity = severity(row.severity)?;
@@ -160,7 +166,7 @@ async fn read(
             Some(text) => text,
             None => texts.entry(row.rule.clone()).or_insert(rule_text(row.rule, severity)),
         };
-        items.push(Item {
+        let item = Item {
             rule: text.id.clone(),
             title: text.title.clone(),
             severity,
@@ -181,9 +187,22 @@ async fn read(
             patch: row.patch,
             fingerprint: hex::encode(row.fingerprint),
             known: row.opened_in < number,
-        });
+        };
+        let exception = match (row.reason, row.annotated) {
+            (Some(reason), _) => Acceptance {
+                reason,
+                owner: row.owner.unwrap_or_default(),
+                expires: row.expires_on.map(|day| day.to_string()),
+            },
+            (None, Some(reason)) => Acceptance { reason, ..Acceptance::default() },
+            (None, None) => {
+                items.push(item);
+                continue;
+            }
+        };
+        excepted.push(Excepted { finding: item, exception });
     }
-    Ok(Some(items))
+    Ok(Some((items, excepted)))
 }
 
 fn severity(rank: i16) -> Result<Severity, Error> {
@@ -214,9 +233,9 @@ fn rule_text(id: String, severity: Severity) -> RuleText {
 }
 
 /// The rules that something was found by, in the order of the findings. How often they were judged is not remembered.
-fn rule_texts(findings: &[Item]) -> Vec<RuleText> {
+fn rule_texts<'a>(findings: impl Iterator<Item = &'a Item>) -> Vec<RuleText> {
     let mut seen = HashSet::new();
-    (findings.iter())
+    findings
         .filter(|finding| seen.insert(&*finding.rule))
         .map(|finding| rule_text(finding.rule.to_string(), finding.severity))
         .collect()
@@ -233,7 +252,11 @@ fn api_version(group_kind: &str) -> String {
 
 /// That these are not all, where they are not.
 fn narrowed(query: &FindingsQuery) -> Option<String> {
-    let state = (query.state == Some(FindingState::New)).then(|| "new".to_owned());
+    let state = match query.state {
+        Some(FindingState::New) => Some("new".to_owned()),
+        Some(FindingState::Waived) => Some("waived".to_owned()),
+        _ => None,
+    };
     let severity = query.severity.map(|severity| severity.to_string());
     let filters = [
         ("state", state.as_ref()),

@@ -1,7 +1,8 @@
 //! Findings, for pages.
 
 use kubewise_contract::{
-    FindingDetail, FindingRow, FindingSpan, FindingState, FindingsQuery, Page, ResourceUid, Severity,
+    FindingDetail, FindingRow, FindingSpan, FindingState, FindingsQuery, Page, Permission, ResourceUid, Severity,
+    Waived,
 };
 
 use super::rules;
@@ -44,7 +45,7 @@ impl Web {
         let rows = sqlx::query!(
             "SELECT fingerprint, rule, severity, kind, namespace, name, message, opened_in, opened_at FROM findings
              WHERE org_id = $1 AND cluster_id = $2
-               AND (CASE WHEN $3 THEN closed_in = $4 ELSE closed_in IS NULL END)
+               AND (CASE WHEN $3 THEN closed_in = $4 AND NOT unjudged ELSE closed_in IS NULL END) AND waived = $18
                AND (NOT $5 OR opened_in = $4)
                AND (severity < $6 OR (severity = $6 AND (rule, namespace, name, fingerprint) > ($7, $8, $9, $10)))
                AND ($11::int2 IS NULL OR severity = $11) AND ($12::text IS NULL OR rule = $12)
@@ -68,6 +69,7 @@ impl Web {
             cursor::pattern(query.q.as_deref()),
             of_rules.as_deref(),
             cursor::ONE_MORE,
+            state == FindingState::Waived,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -110,9 +112,10 @@ impl Web {
         let (org, id) = (cluster.org.0, cluster.id.0);
         let mut tx = cluster.read(&self.pool).await?;
         let spans = sqlx::query!(
-            "SELECT rule, severity, uid, kind, namespace, name, application, path, message, patch, opened_in, opened_at,
-                    closed_in, closed_at
-             FROM findings WHERE org_id = $1 AND cluster_id = $2 AND fingerprint = $3 ORDER BY opened_in DESC LIMIT 100",
+            r#"SELECT f.rule, severity, uid, f.kind, f.namespace, f.name, application, path, message, patch, opened_in, opened_at,
+                      closed_in, closed_at, annotated, w.reason AS "reason?", w.owner AS "owner?", w.expires_on AS "expires_on?"
+               FROM findings f LEFT JOIN waivers w ON w.org_id = f.org_id AND w.id = f.waiver
+               WHERE f.org_id = $1 AND f.cluster_id = $2 AND f.fingerprint = $3 ORDER BY opened_in DESC LIMIT 100"#,
             org,
             id,
             fingerprint,
@@ -145,6 +148,15 @@ impl Web {
                 (yaml, line)
             }
         };
+        let waived = match (&last.reason, &last.annotated) {
+            (Some(reason), _) => Some(Waived {
+                reason: reason.clone(),
+                owner: last.owner.clone(),
+                expires: last.expires_on.map(|day| day.to_string()),
+            }),
+            (None, Some(reason)) => Some(Waived { reason: reason.clone(), owner: None, expires: None }),
+            (None, None) => None,
+        };
         Ok(FindingDetail {
             row: FindingRow {
                 id: hex::encode(&fingerprint),
@@ -176,6 +188,9 @@ impl Web {
                 })
                 .collect(),
             is_open: last.closed_in.is_none(),
+            waived: waived.filter(|_| last.closed_in.is_none()),
+            can_waive: cluster.may(Permission::WaiveFindings),
+            can_set: cluster.may(Permission::ManagePolicies),
         })
     }
 }

@@ -14,6 +14,17 @@ pub(super) const fn severity(severity: kubewise_audit::Severity) -> Severity {
     }
 }
 
+/// A severity as the engine knows it.
+pub(super) const fn of_engine(severity: Severity) -> kubewise_audit::Severity {
+    match severity {
+        Severity::Info => kubewise_audit::Severity::Info,
+        Severity::Low => kubewise_audit::Severity::Low,
+        Severity::Medium => kubewise_audit::Severity::Medium,
+        Severity::High => kubewise_audit::Severity::High,
+        Severity::Critical => kubewise_audit::Severity::Critical,
+    }
+}
+
 /// A rule's title, or its id when this version no longer has it.
 pub(super) fn title(id: &str) -> String {
     kubewise_audit::rules::find(id).map_or(id, |rule| rule.title).to_owned()

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, io::Write as _};
 
 use futures::TryStreamExt;
-use kubewise_audit::{Finding, Inventory, KubernetesVersion, Options, Report};
+use kubewise_audit::{Finding, Inventory, KubernetesVersion, Report};
 use kubewise_contract::{AuditSummary, BySeverity, ClusterId, OrgId, Severity};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -13,6 +13,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
+    ask::{self, Why},
+    decisions::{Decisions, Waived},
     engine::{self, Judged, Stored},
     rules, summary,
 };
@@ -45,8 +47,10 @@ struct Found {
     rows: Vec<Row>,
     summary: AuditSummary,
     counts: BySeverity,
+    waived: i64,
     score: Option<f64>,
     objects: i64,
+    decisions: Decisions,
 }
 
 struct Row {
@@ -61,13 +65,15 @@ struct Row {
     path: String,
     message: String,
     patch: String,
+    waiver: Option<Uuid>,
+    annotated: Option<String>,
 }
 
 impl Worker {
     /// Audits a cluster. A run that has ended is left as it is.
     pub(crate) async fn audit_cluster(&self, job: &AuditCluster) -> Result<(), Error> {
         let Some(begun) = self.begin_audit(job).await? else { return Ok(()) };
-        let (found, evidence) = self.judge(job, begun.options, begun.completeness).await?;
+        let (found, evidence) = self.judge(job, begun.decisions, begun.completeness).await?;
         let name = format!("{}/{}/audits/{}/evidence", job.org, job.cluster, job.number);
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
         let key = self.bucket.key(&mut tx, &self.world, job.org).await?;
@@ -79,16 +85,20 @@ impl Worker {
     /// A job that was tried as often as jobs are has failed, and says so.
     pub(crate) async fn give_up_audit(&self, job: &AuditCluster) -> Result<(), Error> {
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
-        sqlx::query!(
+        ask::alone(&mut tx, job.org, job.cluster).await?;
+        let again = sqlx::query_scalar!(
             "UPDATE audit_runs SET state = 'failed', finished_at = $4
-             WHERE org_id = $1 AND cluster_id = $2 AND number = $3 AND state IN ('waiting', 'running')",
+             WHERE org_id = $1 AND cluster_id = $2 AND number = $3 AND state IN ('waiting', 'running') RETURNING again",
             job.org.0,
             job.cluster.0,
             job.number,
             self.world.now(),
         )
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
+        if again == Some(true) {
+            ask::request(&mut tx, &self.world, job.org, job.cluster, Why::Again).await?;
+        }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         Ok(tx.commit().await?)
     }
@@ -105,16 +115,18 @@ impl Worker {
         // Deleted since.
         let Some(cluster) = cluster else { return Ok(None) };
         let version: Option<KubernetesVersion> = cluster.kubernetes_version.and_then(|text| text.parse().ok());
-        let options = Options { version: version.unwrap_or(KubernetesVersion::NEWEST), ..Options::default() };
+        let today = self.world.now().date();
+        let decisions = Decisions::read(&mut tx, job.org, job.cluster, version, today).await?;
         let begun = sqlx::query!(
-            "UPDATE audit_runs SET state = 'running', started_at = $4, read = 0, kubernetes_version = $5,
+            "UPDATE audit_runs SET state = 'running', started_at = $4, read = 0, kubernetes_version = $5, profile = $6,
                     objects = (SELECT count(*) FROM resources WHERE org_id = $1 AND cluster_id = $2)
              WHERE org_id = $1 AND cluster_id = $2 AND number = $3 AND state IN ('waiting', 'running')",
             job.org.0,
             job.cluster.0,
             job.number,
             self.world.now(),
-            options.version.to_string(),
+            decisions.options.version.to_string(),
+            decisions.options.profile.to_string(),
         )
         .execute(&mut *tx)
         .await?;
@@ -125,14 +137,14 @@ impl Worker {
         tx.commit().await?;
         let unreadable = serde_json::from_value(cluster.unreadable)
             .map_err(|e| Error::Internal(format!("what the agent cannot read: {e}")))?;
-        Ok(Some(Begun { completeness: engine::completeness(unreadable, version), options }))
+        Ok(Some(Begun { completeness: engine::completeness(unreadable, version), decisions }))
     }
 
     /// Reads and judges. Answers what was found, and the objects that were judged, a JSON document a line, compressed.
     async fn judge(
         &self,
         job: &AuditCluster,
-        options: Options,
+        decisions: Decisions,
         completeness: kubewise_audit::Completeness,
     ) -> Result<(Found, Vec<u8>), Error> {
         let mut evidence = bucket::compressor()?;
@@ -191,8 +203,8 @@ impl Worker {
         tx.commit().await?;
         busy(move || {
             let inventory = Inventory::new(objects, completeness);
-            let report = kubewise_audit::audit(&inventory, &options);
-            let found = found(&inventory, &report, &judged);
+            let report = kubewise_audit::audit(&inventory, &decisions.options);
+            let found = found(&inventory, report, &judged, decisions);
             let evidence = evidence.finish().map_err(|e| Error::Internal(format!("evidence: {e}")))?;
             Ok((found, evidence))
         })
@@ -217,30 +229,31 @@ impl Worker {
     async fn end_audit(&self, job: &AuditCluster, found: Found, evidence: &str, bytes: usize) -> Result<(), Error> {
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
         // Another worker that does the same waits here, and then finds it done.
-        let state = sqlx::query_scalar!(
-            "SELECT state FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND number = $3 FOR UPDATE",
+        ask::alone(&mut tx, job.org, job.cluster).await?;
+        let run = sqlx::query!(
+            "SELECT state, again FROM audit_runs WHERE org_id = $1 AND cluster_id = $2 AND number = $3 FOR UPDATE",
             job.org.0,
             job.cluster.0,
             job.number,
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(state) = state else {
+        let Some(run) = run else {
             // The cluster was removed meanwhile, perhaps before its evidence was there.
             let (folder, _) = evidence.rsplit_once('/').unwrap_or((evidence, ""));
             self.bucket.remove_under(folder).await?;
             return Ok(());
         };
-        if state != "running" {
+        if run.state != "running" {
             return Ok(());
         }
         let now = self.world.now();
-        let (opened, fixed) = put(&mut tx, job, &found.rows, now).await?;
+        let (opened, fixed) = put(&mut tx, job, &found, now).await?;
         let counts = found.counts;
         sqlx::query!(
             "UPDATE audit_runs SET state = 'done', finished_at = $4, read = $5, objects = $5, score = $6, critical = $7,
                     high = $8, medium = $9, low = $10, info = $11, opened = $12, fixed = $13, summary = $14, evidence = $15,
-                    evidence_bytes = $16
+                    evidence_bytes = $16, waived = $17
              WHERE org_id = $1 AND cluster_id = $2 AND number = $3",
             job.org.0,
             job.cluster.0,
@@ -258,9 +271,13 @@ impl Worker {
             serde_json::to_value(&found.summary).map_err(|e| Error::Internal(e.to_string()))?,
             evidence,
             i64::try_from(bytes).unwrap_or(i64::MAX),
+            found.waived,
         )
         .execute(&mut *tx)
         .await?;
+        if run.again {
+            ask::request(&mut tx, &self.world, job.org, job.cluster, Why::Again).await?;
+        }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         tx.commit().await?;
         tracing::info!(cluster = %job.cluster, audit = job.number, objects = found.objects, "a cluster was audited");
@@ -269,7 +286,7 @@ impl Worker {
 }
 
 struct Begun {
-    options: Options,
+    decisions: Decisions,
     completeness: kubewise_audit::Completeness,
 }
 
@@ -278,27 +295,43 @@ async fn busy<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send 
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::Internal(format!("an audit was given up: {e}")))?
 }
 
-fn found(inventory: &Inventory, report: &Report, judged: &[Judged]) -> Found {
+fn found(inventory: &Inventory, mut report: Report, judged: &[Judged], decisions: Decisions) -> Found {
     let mut counts = BySeverity::default();
-    for finding in &report.findings {
-        counts.add(rules::severity(finding.severity));
-    }
+    let mut rows = Vec::with_capacity(report.findings.len());
+    let found = report.findings.len();
+    // What is waived is in the rows, and in no figure but the score: that is about what is, not about what was decided.
+    report.findings.retain(|finding| {
+        let waived = decisions.waived(finding, inventory.object(finding.object));
+        if waived.is_none() {
+            counts.add(rules::severity(finding.severity));
+        }
+        let is_open = waived.is_none();
+        rows.push(row(inventory, finding, judged, waived));
+        is_open
+    });
     let namespaces: Vec<&str> = inventory.objects().iter().map(|object| &*object.namespace).collect();
     Found {
-        rows: report.findings.iter().map(|finding| row(inventory, finding, judged)).collect(),
-        summary: summary::summary(report, &namespaces, judged),
+        rows,
+        summary: summary::summary(&report, &namespaces, judged),
         counts,
+        waived: i64::try_from(found - report.findings.len()).unwrap_or(i64::MAX),
         score: report.score(),
         objects: i64::try_from(judged.len()).unwrap_or(i64::MAX),
+        decisions,
     }
 }
 
-fn row(inventory: &Inventory, finding: &Finding, judged: &[Judged]) -> Row {
+fn row(inventory: &Inventory, finding: &Finding, judged: &[Judged], waived: Option<Waived>) -> Row {
     // PostgreSQL has no text with NUL in it.
     let text = |text: &str| text.replace('\0', "");
     let object = inventory.object(finding.object);
     let of = &judged[finding.object as usize];
     let severity: Severity = rules::severity(finding.severity);
+    let (waiver, annotated) = match waived {
+        None => (None, None),
+        Some(Waived::By(id)) => (Some(id), None),
+        Some(Waived::Annotated(reason)) => (None, Some(text(&reason))),
+    };
     Row {
         fingerprint: finding.fingerprint.to_vec(),
         rule: finding.rule.id.to_owned(),
@@ -311,21 +344,31 @@ fn row(inventory: &Inventory, finding: &Finding, judged: &[Judged]) -> Row {
         path: text(&finding.path),
         message: text(&finding.message),
         patch: text(&finding.patch(object)),
+        waiver,
+        annotated,
     }
 }
 
+/// What an open finding was, as it is stored.
+struct Open {
+    content: Vec<u8>,
+    rule: String,
+    waived: bool,
+}
+
 /// Puts what was found beside what is open: opens what is new, closes what is gone, brings the rest up to date. Answers
-/// how many were opened and closed.
+/// how many are new and how many were fixed: what is waived is neither, and what is no longer judged was not fixed.
 async fn put(
     tx: &mut PgConnection,
     job: &AuditCluster,
-    rows: &[Row],
+    found: &Found,
     now: OffsetDateTime,
 ) -> Result<(i64, i64), Error> {
     let (org, cluster) = (job.org.0, job.cluster.0);
-    let mut open: HashMap<Vec<u8>, Vec<u8>> = sqlx::query!(
-        r#"SELECT fingerprint, sha256(convert_to(concat_ws(chr(1), severity, uid, application, path, message, patch), 'UTF8'))
-                  AS "content!"
+    let mut open: HashMap<Vec<u8>, Open> = sqlx::query!(
+        r#"SELECT fingerprint, rule, waived AS "waived!",
+                  sha256(convert_to(concat_ws(chr(1), severity, uid, application, path, message, patch, 'by ' || waiver,
+                                              'for ' || annotated), 'UTF8')) AS "content!"
            FROM findings WHERE org_id = $1 AND cluster_id = $2 AND closed_in IS NULL"#,
         org,
         cluster,
@@ -333,24 +376,32 @@ async fn put(
     .fetch_all(&mut *tx)
     .await?
     .into_iter()
-    .map(|row| (row.fingerprint, row.content))
+    .map(|row| (row.fingerprint, Open { content: row.content, rule: row.rule, waived: row.waived }))
     .collect();
     let (mut fresh, mut changed) = (Vec::new(), Vec::new());
-    for row in rows {
+    for row in &found.rows {
         match open.remove(&row.fingerprint) {
             None => fresh.push(row),
-            Some(content) if content != row.content() => changed.push(row),
+            Some(open) if open.content != row.content() => changed.push(row),
             Some(_) => {}
         }
     }
-    let gone: Vec<Vec<u8>> = open.into_keys().collect();
-    for gone in gone.chunks(ROWS) {
+    let opened = fresh.iter().filter(|row| !row.is_waived()).count();
+    let fixed = open.values().filter(|open| !open.waived && found.decisions.judges(&open.rule)).count();
+    let (mut gone, mut unjudged) = (Vec::new(), Vec::new());
+    for (fingerprint, open) in open {
+        unjudged.push(!found.decisions.judges(&open.rule));
+        gone.push(fingerprint);
+    }
+    for (gone, unjudged) in gone.chunks(ROWS).zip(unjudged.chunks(ROWS)) {
         sqlx::query!(
-            "UPDATE findings SET closed_in = $4, closed_at = $5
-             WHERE org_id = $1 AND cluster_id = $2 AND closed_in IS NULL AND fingerprint = ANY ($3)",
+            "UPDATE findings f SET closed_in = $5, closed_at = $6, unjudged = g.unjudged
+             FROM unnest($3::bytea[], $4::bool[]) AS g (fingerprint, unjudged)
+             WHERE f.org_id = $1 AND f.cluster_id = $2 AND f.closed_in IS NULL AND f.fingerprint = g.fingerprint",
             org,
             cluster,
             gone,
+            unjudged,
             job.number,
             now,
         )
@@ -361,9 +412,10 @@ async fn put(
         let c = Columns::of(rows);
         sqlx::query!(
             "INSERT INTO findings (org_id, cluster_id, opened_in, opened_at, fingerprint, rule, severity, uid, kind, namespace,
-                                   name, application, path, message, patch)
+                                   name, application, path, message, patch, waiver, annotated)
              SELECT $1, $2, $3, $4, * FROM unnest($5::bytea[], $6::text[], $7::int2[], $8::uuid[], $9::text[], $10::text[],
-                                                 $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])",
+                                                 $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::uuid[],
+                                                 $17::text[])",
             org,
             cluster,
             job.number,
@@ -379,6 +431,8 @@ async fn put(
             &c.paths,
             &c.messages,
             &c.patches,
+            &c.waivers as &[Option<Uuid>],
+            &c.annotated as &[Option<String>],
         )
         .execute(&mut *tx)
         .await?;
@@ -387,9 +441,10 @@ async fn put(
         let c = Columns::of(rows);
         sqlx::query!(
             "UPDATE findings f SET severity = n.severity, uid = n.uid, application = n.application, path = n.path,
-                    message = n.message, patch = n.patch
-             FROM unnest($3::bytea[], $4::int2[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[])
-                  AS n (fingerprint, severity, uid, application, path, message, patch)
+                    message = n.message, patch = n.patch, waiver = n.waiver, annotated = n.annotated
+             FROM unnest($3::bytea[], $4::int2[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::uuid[],
+                         $11::text[])
+                  AS n (fingerprint, severity, uid, application, path, message, patch, waiver, annotated)
              WHERE f.org_id = $1 AND f.cluster_id = $2 AND f.closed_in IS NULL AND f.fingerprint = n.fingerprint",
             org,
             cluster,
@@ -400,23 +455,33 @@ async fn put(
             &c.paths,
             &c.messages,
             &c.patches,
+            &c.waivers as &[Option<Uuid>],
+            &c.annotated as &[Option<String>],
         )
         .execute(&mut *tx)
         .await?;
     }
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    Ok((number(fresh.len()), number(gone.len())))
+    Ok((number(opened), number(fixed)))
 }
 
 impl Row {
+    const fn is_waived(&self) -> bool {
+        self.waiver.is_some() || self.annotated.is_some()
+    }
+
     /// As the statement of [`put`] hashes what is stored.
     fn content(&self) -> Vec<u8> {
         use sha2::Digest as _;
         let (severity, uid) = (self.severity.to_string(), self.uid.to_string());
+        let by = self.waiver.map(|waiver| format!("by {waiver}"));
+        let reason = self.annotated.as_ref().map(|reason| format!("for {reason}"));
         let mut parts = vec![severity.as_str(), &uid];
         // What is null is left out.
         parts.extend(self.application.as_deref());
         parts.extend([self.path.as_str(), &self.message, &self.patch]);
+        parts.extend(by.as_deref());
+        parts.extend(reason.as_deref());
         sha2::Sha256::digest(parts.join("\u{1}")).to_vec()
     }
 }
@@ -434,6 +499,8 @@ struct Columns {
     paths: Vec<String>,
     messages: Vec<String>,
     patches: Vec<String>,
+    waivers: Vec<Option<Uuid>>,
+    annotated: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -451,6 +518,8 @@ impl Columns {
             columns.paths.push(row.path.clone());
             columns.messages.push(row.message.clone());
             columns.patches.push(row.patch.clone());
+            columns.waivers.push(row.waiver);
+            columns.annotated.push(row.annotated.clone());
         }
         columns
     }
