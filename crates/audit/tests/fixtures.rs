@@ -30,6 +30,18 @@ enum Expected {
     Skip,
 }
 
+impl Expected {
+    /// The word that it is begun by.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Fail(_) => "fail",
+            Self::Pass => "pass",
+            Self::Unknown => "unknown",
+            Self::Skip => "skip",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Case {
     line: usize,
@@ -185,32 +197,49 @@ fn every_rule_passes_and_fails_as_its_fixtures_say() {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
-/// A rule that no longer looks: what its fixtures say must differ, or they would not notice.
+/// A rule without its condition finds nothing, or everything; without its version it is judged for all. What the
+/// fixtures say that fails must notice the first, what passes the second, and what is skipped the third.
 #[test]
-fn the_fixtures_notice_a_rule_that_finds_nothing_or_everything() {
+fn the_fixtures_notice_a_rule_without_its_condition() {
+    let files = files();
     let mut faults = Vec::new();
-    for (name, cases) in files() {
-        let Some(rule) = rules::find(&name) else { continue };
-        for (what, check) in [("nothing", nothing(rule.check)), ("everything", everything(rule.check))] {
-            let mutant: &'static Rule = Box::leak(Box::new(Rule {
-                id: rule.id,
-                title: rule.title,
-                why: rule.why,
-                fix: rule.fix,
-                patch: rule.patch,
-                severity: rule.severity,
-                categories: rule.categories,
-                controls: rule.controls,
-                since: rule.since,
-                references: rule.references,
-                check,
-            }));
-            if cases.iter().all(|case| fault(mutant, case).is_none()) {
-                faults.push(format!("{name}: its fixtures do not notice that it finds {what}"));
+    for rule in rules::all() {
+        let cases = files.get(rule.id).map_or(&[][..], Vec::as_slice);
+        let mut mutants = vec![
+            ("finds nothing", mutant(rule, nothing(rule.check), rule.since), "fail"),
+            ("finds everything", mutant(rule, everything(rule.check), rule.since), "pass"),
+        ];
+        if rule.since > ALWAYS {
+            mutants.push(("is judged for every version", mutant(rule, rule.check, ALWAYS), "skip"));
+        }
+        for (what, mutant, kind) in mutants {
+            let mut of_kind = cases.iter().filter(|case| case.expected.kind() == kind);
+            if !of_kind.any(|case| fault(mutant, case).is_some()) {
+                faults.push(format!("{}: no case that is to {kind} notices that it {what}", rule.id));
             }
         }
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// The first version: what a rule without one is judged for.
+const ALWAYS: KubernetesVersion = KubernetesVersion::new(1, 0);
+
+/// A rule with another check or version.
+fn mutant(rule: &'static Rule, check: Check, since: KubernetesVersion) -> &'static Rule {
+    Box::leak(Box::new(Rule {
+        id: rule.id,
+        title: rule.title,
+        why: rule.why,
+        fix: rule.fix,
+        patch: rule.patch,
+        severity: rule.severity,
+        categories: rule.categories,
+        controls: rule.controls,
+        since,
+        references: rule.references,
+        check,
+    }))
 }
 
 fn nothing(check: Check) -> Check {
