@@ -7,9 +7,12 @@
 //! - `# unknown`: no finding, and it is said that it cannot be judged;
 //! - `# skip`: the rule is not for this: no finding, and nothing was judged.
 //!
+//! A line `# says: WORDS` in a case wants a message with these words.
+//!
 //! Words in square brackets before the colon (or at the end of the line) set the scene: `[1.24]` the version of
-//! Kubernetes, `[cluster]` objects of a cluster that was read whole (without secrets and configuration maps, and without
-//! values of variables), `[cluster 1.30]` one of that version, `[parameters {json}]` parameters.
+//! Kubernetes, `[cluster]` objects of a cluster that was read whole (without secrets and configuration maps, and
+//! without values of variables), `[cluster 1.30]` one of that version, `[cluster -Job]` one of which a kind could not be
+//! read, `[parameters {json}]` parameters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,6 +51,8 @@ struct Case {
     expected: Expected,
     options: Options,
     completeness: Completeness,
+    /// What messages say.
+    words: Vec<String>,
     text: String,
 }
 
@@ -55,8 +60,16 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-fn cluster(version: Option<KubernetesVersion>) -> Completeness {
-    let whole = Kind::ALL.iter().copied().filter(|kind| !matches!(kind, Kind::Secret | Kind::ConfigMap)).collect();
+/// A cluster of which is said: its version, or kinds that could not be read.
+fn cluster(said: &str) -> Completeness {
+    let mut whole: BTreeSet<Kind> = Kind::ALL.iter().copied().collect();
+    let mut version = None;
+    for word in ["-Secret", "-ConfigMap"].into_iter().chain(said.split_whitespace()) {
+        match word.strip_prefix('-') {
+            Some(kind) => whole.retain(|known| known.as_str() != kind),
+            None => version = Some(word.parse().expect("a version")),
+        }
+    }
     Completeness::Cluster { whole, without_values: true, version }
 }
 
@@ -87,10 +100,8 @@ fn heading(line: &str) -> Option<(Expected, Options, Completeness)> {
         words += before;
         rest = after;
         match setting.split_once(' ') {
-            None if setting == "cluster" => completeness = cluster(None),
-            Some(("cluster", version)) => {
-                completeness = cluster(Some(version.parse().expect("a version")));
-            }
+            None if setting == "cluster" => completeness = cluster(""),
+            Some(("cluster", said)) => completeness = cluster(said),
             None if setting.is_empty() => {}
             _ => options.version = setting.parse().expect("a version"),
         }
@@ -111,8 +122,10 @@ fn cases(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         if let Some((expected, options, completeness)) = heading(line) {
-            cases.push(Case { line: number + 1, expected, options, completeness, text: String::new() });
+            let (words, text) = (Vec::new(), String::new());
+            cases.push(Case { line: number + 1, expected, options, completeness, words, text });
         } else if let Some(case) = cases.last_mut() {
+            case.words.extend(line.strip_prefix("# says: ").map(str::to_owned));
             case.text += line;
             case.text.push('\n');
         }
@@ -142,6 +155,10 @@ fn fault(rule: &'static Rule, case: &Case) -> Option<String> {
         if let Err(error) = yaml::documents(&patch) {
             return Some(format!("its patch is no YAML: {error}\n{patch}"));
         }
+    }
+    if let Some(words) = case.words.iter().find(|words| report.findings.iter().all(|f| !f.message.contains(*words))) {
+        let messages: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
+        return Some(format!("no message says {words:?}: {messages:?}"));
     }
     let is_so = match &case.expected {
         Expected::Fail(paths) => {
