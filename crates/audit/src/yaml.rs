@@ -315,7 +315,7 @@ mod tests {
     /// Quadratic, this would take minutes.
     #[test]
     fn large_maps_are_merged_in_no_time() {
-        let fields = |prefix: char| (0..60_000).map(|n| format!("  {prefix}{n}: 1\n")).collect::<String>();
+        let fields = |prefix: char| (0..60_000).map(|n| format!("  {prefix}{n}: 1\n")).collect::<Vec<_>>().concat();
         let text = format!("base: &b\n{}own:\n  <<: [*b, {{a0: 2, c: 3}}]\n  a1: 4\n{}", fields('a'), fields('d'));
         let own = one(&text).get("own").clone();
         assert_eq!(own.len(), 120_001);
