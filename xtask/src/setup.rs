@@ -12,7 +12,9 @@ use anyhow::{Result, bail};
 use crate::project::Project;
 use crate::{cmd, files, postgres};
 
-pub(crate) use python::{API as API_PYTHON, CHART as CHART_PYTHON, CHECKOV as CHECKOV_PYTHON};
+pub(crate) use python::{
+    API as API_PYTHON, CHART as CHART_PYTHON, CHECKOV as CHECKOV_PYTHON, Python, REPORTS as REPORTS_PYTHON,
+};
 
 /// One thing that a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub(crate) enum Part {
     CargoDeny,
     CargoMachete,
     ChartPython,
+    ReportsPython,
     ApiPython,
     CheckovPython,
 }
@@ -53,6 +56,7 @@ impl Part {
         Self::Packages,
         Self::End2EndPackages,
         Self::ChartPython,
+        Self::ReportsPython,
         Self::ApiPython,
         Self::CargoMachete,
         Self::WasmBindgen,
@@ -73,6 +77,7 @@ impl Part {
             Self::CargoDeny => "cargo-deny",
             Self::CargoMachete => "cargo-machete",
             Self::ChartPython => "Helm's SDK for Python",
+            Self::ReportsPython => "junitparser for Python",
             Self::ApiPython => "schemathesis for Python",
             Self::CheckovPython => "checkov for Python",
         }
@@ -94,6 +99,7 @@ impl Part {
             Self::CargoDeny => Ok(cargo_tools::DENY.presence(project)),
             Self::CargoMachete => Ok(cargo_tools::MACHETE.presence(project)),
             Self::ChartPython => CHART_PYTHON.presence(project),
+            Self::ReportsPython => REPORTS_PYTHON.presence(project),
             Self::ApiPython => API_PYTHON.presence(project),
             Self::CheckovPython => CHECKOV_PYTHON.presence(project),
         }
@@ -122,6 +128,7 @@ impl Part {
             Self::CargoDeny => cargo_tools::DENY.install(project),
             Self::CargoMachete => cargo_tools::MACHETE.install(project),
             Self::ChartPython => CHART_PYTHON.install(project),
+            Self::ReportsPython => REPORTS_PYTHON.install(project),
             Self::ApiPython => API_PYTHON.install(project),
             Self::CheckovPython => CHECKOV_PYTHON.install(project),
             Self::Node | Self::PostgreSql | Self::Chromium => Ok(()),

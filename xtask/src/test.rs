@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Sqlx,
     /// The agent's Helm chart
     Chart,
+    /// Reports of audits, read by programs of others
+    Reports,
     /// The release build
     Build,
     /// Size of what a first visit loads
@@ -59,6 +61,7 @@ impl Step {
             Self::ClippyWasm => &[Part::WasmTarget],
             Self::Unit | Self::Sqlx => &[Part::PostgreSql],
             Self::Chart => &[Part::ChartPython],
+            Self::Reports => &[Part::ReportsPython],
             Self::Build | Self::Wasm | Self::Demo => Part::DEMO,
             Self::Api => &[Part::ApiPython, Part::PostgreSql],
             Self::E2e => &[Part::Chromium, Part::End2EndPackages],
@@ -148,6 +151,7 @@ fn run_step(project: &Project, step: Step, tests: &[String], database: &mut Opti
         (Step::Sqlx, Some(database)) => crate::sqlx::check(project, database),
         (Step::Unit | Step::Sqlx, None) => anyhow::bail!("there is no database"),
         (Step::Chart, _) => steps::chart(project),
+        (Step::Reports, _) => steps::reports(project),
         (Step::Build, _) => crate::release::build(project),
         (Step::Wasm, _) => steps::wasm(project),
         (Step::Demo, _) => steps::demo(project),

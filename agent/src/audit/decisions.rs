@@ -50,7 +50,9 @@ pub(super) fn exceptions(path: &Path) -> Result<(Vec<Exception>, Vec<String>)> {
             continue;
         }
         if exception.rule != "*" && rules::find(&exception.rule).is_none() {
+            // It accepts nothing, which need not be said too.
             warnings.push(format!("{} is for a rule that does not exist", place()));
+            continue;
         }
         holding.push(exception);
     }

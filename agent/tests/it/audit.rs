@@ -203,6 +203,59 @@ fn what_cannot_be_read_is_named_and_loses_nothing_else() {
     assert!(line >= 2);
 }
 
+/// What people have in their folders, and editors make of it.
+#[test]
+fn whatever_writes_the_file_it_is_read_alike() {
+    let windows = POD.replace('\n', "\r\n");
+    let anchors = "apiVersion: v1\nkind: Pod\nmetadata: &named {name: web, namespace: shop}\nx-shared: &shared\n  \
+                   hostNetwork: true\nspec:\n  <<: *shared\n  containers: [{name: app, image: app:1}]\n";
+    // As Kubernetes has it, the last one counts.
+    let twice = POD.replace("  hostNetwork: true", "  hostNetwork: false\n  hostNetwork: true");
+    let commented = format!("%YAML 1.2\n---\n# a comment\n\n{POD}...\n");
+    let nested = format!("apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  - {}", {
+        POD.trim_end().replace('\n', "\n    ")
+    });
+    for (name, text) in [
+        ("windows.yaml", &*windows),
+        ("bom.yaml", &format!("\u{feff}{windows}")),
+        ("anchors.yaml", anchors),
+        ("twice.yaml", &twice),
+        ("commented.yaml", &commented),
+        ("nested.yaml", &nested),
+        ("spaces in its name.yml", POD),
+    ] {
+        let folder = Folder::new(&[(name, text)]);
+        let (code, report) = folder.json(&[name]);
+        assert_eq!((code, names(&report)), (1, vec!["web"]), "{name}");
+        let finding = &report["findings"][0];
+        assert_eq!((&finding["path"], &finding["source"]), (&json!("spec.hostNetwork"), &json!(name)), "{name}");
+    }
+    // Tabs are no indentation: that is said with the line.
+    let folder = Folder::new(&[("tabs.yaml", &POD.replace("  host", "\thost"))]);
+    let (code, _, error) = folder.audit(&["tabs.yaml"]);
+    assert!(code == 2 && error.contains("tabs.yaml:5: ") && error.contains("tab"), "{error}");
+}
+
+/// Whoever may read everything, as root, sees nothing of this.
+#[test]
+fn what_may_not_be_read_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new(&[("deploy/web.yaml", POD), ("deploy/locked/a.yaml", POD), ("deploy/secret.yaml", POD)]);
+    for (name, mode) in [("deploy/locked", 0o000), ("deploy/secret.yaml", 0o000)] {
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let is_readable = fs::read(folder.path().join("deploy/secret.yaml")).is_ok();
+    let (code, out, error) = folder.audit(&["deploy"]);
+    fs::set_permissions(folder.path().join("deploy/locked"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(out.contains("deploy/web.yaml:5"), "{out}");
+    if !is_readable {
+        assert_eq!(code, 2);
+        assert!(error.contains("deploy/locked: Permission denied"), "{error}");
+        assert!(error.contains("deploy/secret.yaml: Permission denied"), "{error}");
+    }
+}
+
 #[test]
 fn nothing_to_audit_is_an_error() {
     let folder = Folder::new(&[("values.yaml", "a: 1\n"), ("empty.yaml", "")]);
@@ -242,7 +295,7 @@ fn a_baseline_makes_findings_known() {
     fs::write(folder.path().join("pod.yaml"), more).unwrap();
     let (code, report) = folder.json(&["pod.yaml", "--baseline", "before.json"]);
     assert_eq!((code, &report["summary"]["findings"], &report["summary"]["known"]), (1, &json!(2), &json!(1)));
-    for (file, text) in [("x.json", "[]"), ("y.json", "{}"), ("z.json", "")] {
+    for (file, text) in [("x.json", "[]"), ("y.json", "{}"), ("z.json", ""), ("pod.yaml", POD), ("w.json", "\u{1}")] {
         fs::write(folder.path().join(file), text).unwrap();
         let (code, _, error) = folder.audit(&["pod.yaml", "--baseline", file]);
         assert!(code == 2 && error.contains(file), "{error}");
@@ -273,7 +326,7 @@ fn exceptions_accept_findings_until_they_end() {
     let (code, _, error) = with(r#"[{"rule": "pss-host-namespaces", "name": "another", "reason": "json"}]"#);
     assert!(code == 1 && error.contains("accepts nothing"), "{error}");
     let (code, _, error) = with("- {rule: no-such-rule, reason: x}\n");
-    assert!(code == 1 && error.contains("does not exist"), "{error}");
+    assert!(code == 1 && error.contains("does not exist") && !error.contains("accepts nothing"), "{error}");
     for (wrong, why) in [
         ("- {rule: '*', reason: '  '}\n", "no reason"),
         ("- {rule: '*'}\n", "reason"),

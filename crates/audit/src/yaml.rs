@@ -168,6 +168,7 @@ fn merged(entries: Vec<(Box<str>, Node)>) -> Vec<(Box<str>, Node)> {
         return entries;
     }
     let (bases, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| &**key == "<<");
+    let mut written: HashSet<Box<str>> = own.iter().map(|(key, _)| key.clone()).collect();
     for (_, base) in bases {
         let several = match base.value {
             Value::List(items) => items,
@@ -176,7 +177,7 @@ fn merged(entries: Vec<(Box<str>, Node)>) -> Vec<(Box<str>, Node)> {
         for base in several {
             let Value::Map(entries) = base.value else { continue };
             for (key, node) in entries {
-                if !own.iter().any(|(k, _)| *k == key) {
+                if written.insert(key.clone()) {
                     own.push((key, node));
                 }
             }
@@ -309,6 +310,16 @@ mod tests {
         }));
         let text = lines.join("\n");
         assert!(documents(&text).unwrap_err().message.contains("aliases"));
+    }
+
+    /// Quadratic, this would take minutes.
+    #[test]
+    fn large_maps_are_merged_in_no_time() {
+        let fields = |prefix: char| (0..60_000).map(|n| format!("  {prefix}{n}: 1\n")).collect::<Vec<_>>().concat();
+        let text = format!("base: &b\n{}own:\n  <<: [*b, {{a0: 2, c: 3}}]\n  a1: 4\n{}", fields('a'), fields('d'));
+        let own = one(&text).get("own").clone();
+        assert_eq!(own.len(), 120_001);
+        assert_eq!(["a0", "a1", "c"].map(|key| own.get(key).as_i64()), [Some(1), Some(4), Some(3)]);
     }
 
     proptest! {

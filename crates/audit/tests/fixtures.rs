@@ -7,9 +7,12 @@
 //! - `# unknown`: no finding, and it is said that it cannot be judged;
 //! - `# skip`: the rule is not for this: no finding, and nothing was judged.
 //!
+//! A line `# says: WORDS` in a case wants a message with these words.
+//!
 //! Words in square brackets before the colon (or at the end of the line) set the scene: `[1.24]` the version of
-//! Kubernetes, `[cluster]` objects of a cluster that was read whole (without secrets and configuration maps, and without
-//! values of variables), `[cluster 1.30]` one of that version, `[parameters {json}]` parameters.
+//! Kubernetes, `[cluster]` objects of a cluster that was read whole (without secrets and configuration maps, and
+//! without values of variables), `[cluster 1.30]` one of that version, `[cluster -Job]` one of which a kind could not be
+//! read, `[parameters {json}]` parameters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,12 +33,26 @@ enum Expected {
     Skip,
 }
 
+impl Expected {
+    /// The word that it is begun by.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Fail(_) => "fail",
+            Self::Pass => "pass",
+            Self::Unknown => "unknown",
+            Self::Skip => "skip",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Case {
     line: usize,
     expected: Expected,
     options: Options,
     completeness: Completeness,
+    /// What messages say.
+    words: Vec<String>,
     text: String,
 }
 
@@ -43,8 +60,16 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-fn cluster(version: Option<KubernetesVersion>) -> Completeness {
-    let whole = Kind::ALL.iter().copied().filter(|kind| !matches!(kind, Kind::Secret | Kind::ConfigMap)).collect();
+/// A cluster of which is said: its version, or kinds that could not be read.
+fn cluster(said: &str) -> Completeness {
+    let mut whole: BTreeSet<Kind> = Kind::ALL.iter().copied().collect();
+    let mut version = None;
+    for word in ["-Secret", "-ConfigMap"].into_iter().chain(said.split_whitespace()) {
+        match word.strip_prefix('-') {
+            Some(kind) => whole.retain(|known| known.as_str() != kind),
+            None => version = Some(word.parse().expect("a version")),
+        }
+    }
     Completeness::Cluster { whole, without_values: true, version }
 }
 
@@ -75,10 +100,8 @@ fn heading(line: &str) -> Option<(Expected, Options, Completeness)> {
         words += before;
         rest = after;
         match setting.split_once(' ') {
-            None if setting == "cluster" => completeness = cluster(None),
-            Some(("cluster", version)) => {
-                completeness = cluster(Some(version.parse().expect("a version")));
-            }
+            None if setting == "cluster" => completeness = cluster(""),
+            Some(("cluster", said)) => completeness = cluster(said),
             None if setting.is_empty() => {}
             _ => options.version = setting.parse().expect("a version"),
         }
@@ -99,8 +122,10 @@ fn cases(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         if let Some((expected, options, completeness)) = heading(line) {
-            cases.push(Case { line: number + 1, expected, options, completeness, text: String::new() });
+            let (words, text) = (Vec::new(), String::new());
+            cases.push(Case { line: number + 1, expected, options, completeness, words, text });
         } else if let Some(case) = cases.last_mut() {
+            case.words.extend(line.strip_prefix("# says: ").map(str::to_owned));
             case.text += line;
             case.text.push('\n');
         }
@@ -130,6 +155,10 @@ fn fault(rule: &'static Rule, case: &Case) -> Option<String> {
         if let Err(error) = yaml::documents(&patch) {
             return Some(format!("its patch is no YAML: {error}\n{patch}"));
         }
+    }
+    if let Some(words) = case.words.iter().find(|words| report.findings.iter().all(|f| !f.message.contains(*words))) {
+        let messages: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
+        return Some(format!("no message says {words:?}: {messages:?}"));
     }
     let is_so = match &case.expected {
         Expected::Fail(paths) => {
@@ -185,32 +214,49 @@ fn every_rule_passes_and_fails_as_its_fixtures_say() {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
-/// A rule that no longer looks: what its fixtures say must differ, or they would not notice.
+/// A rule without its condition finds nothing, or everything; without its version it is judged for all. What the
+/// fixtures say that fails must notice the first, what passes the second, and what is skipped the third.
 #[test]
-fn the_fixtures_notice_a_rule_that_finds_nothing_or_everything() {
+fn the_fixtures_notice_a_rule_without_its_condition() {
+    let files = files();
     let mut faults = Vec::new();
-    for (name, cases) in files() {
-        let Some(rule) = rules::find(&name) else { continue };
-        for (what, check) in [("nothing", nothing(rule.check)), ("everything", everything(rule.check))] {
-            let mutant: &'static Rule = Box::leak(Box::new(Rule {
-                id: rule.id,
-                title: rule.title,
-                why: rule.why,
-                fix: rule.fix,
-                patch: rule.patch,
-                severity: rule.severity,
-                categories: rule.categories,
-                controls: rule.controls,
-                since: rule.since,
-                references: rule.references,
-                check,
-            }));
-            if cases.iter().all(|case| fault(mutant, case).is_none()) {
-                faults.push(format!("{name}: its fixtures do not notice that it finds {what}"));
+    for rule in rules::all() {
+        let cases = files.get(rule.id).map_or(&[][..], Vec::as_slice);
+        let mut mutants = vec![
+            ("finds nothing", mutant(rule, nothing(rule.check), rule.since), "fail"),
+            ("finds everything", mutant(rule, everything(rule.check), rule.since), "pass"),
+        ];
+        if rule.since > ALWAYS {
+            mutants.push(("is judged for every version", mutant(rule, rule.check, ALWAYS), "skip"));
+        }
+        for (what, mutant, kind) in mutants {
+            let mut of_kind = cases.iter().filter(|case| case.expected.kind() == kind);
+            if !of_kind.any(|case| fault(mutant, case).is_some()) {
+                faults.push(format!("{}: no case that is to {kind} notices that it {what}", rule.id));
             }
         }
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// The first version: what a rule without one is judged for.
+const ALWAYS: KubernetesVersion = KubernetesVersion::new(1, 0);
+
+/// A rule with another check or version.
+fn mutant(rule: &'static Rule, check: Check, since: KubernetesVersion) -> &'static Rule {
+    Box::leak(Box::new(Rule {
+        id: rule.id,
+        title: rule.title,
+        why: rule.why,
+        fix: rule.fix,
+        patch: rule.patch,
+        severity: rule.severity,
+        categories: rule.categories,
+        controls: rule.controls,
+        since,
+        references: rule.references,
+        check,
+    }))
 }
 
 fn nothing(check: Check) -> Check {

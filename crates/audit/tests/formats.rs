@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use kubewise_audit::{
     Category, Severity,
     format::{
-        Acceptance, Control, Excepted, Format, Item, Output, Resource, RuleText, Summary, Unassessed, csv, html, json,
+        self, Acceptance, Control, Excepted, Format, Item, Output, Resource, RuleText, Summary, Unassessed, csv, html,
         junit, markdown, sarif, table,
     },
 };
@@ -16,7 +16,7 @@ use quick_xml::{
     Reader,
     events::{BytesStart, Event},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     // A pattern for languages has a bracket too many, which is no regular expression of ECMA-262.
@@ -130,7 +130,7 @@ proptest! {
 
     #[test]
     fn json_is_the_document(output in output()) {
-        let read: Output = serde_json::from_str(&json(&output)).unwrap();
+        let read: Output = serde_json::from_str(&format::json(&output)).unwrap();
         prop_assert_eq!(&read.findings, &output.findings);
         prop_assert_eq!(&read.excepted, &output.excepted);
         prop_assert_eq!(&read.not_assessable, &output.not_assessable);
@@ -262,9 +262,9 @@ fn every_format_writes_an_empty_document() {
     }
 }
 
-#[test]
-fn sarif_names_files_by_references() {
-    let mut item = Item {
+/// Something that was found, in a file whose name has to be escaped.
+fn high() -> Item {
+    Item {
         rule: "one".into(),
         title: "One".into(),
         severity: Severity::High,
@@ -279,7 +279,38 @@ fn sarif_names_files_by_references() {
         patch: String::new(),
         fingerprint: String::new(),
         known: false,
-    };
+    }
+}
+
+/// What the standard does not allow is refused, or its schema would prove nothing.
+#[test]
+fn the_schema_of_sarif_refuses_what_is_no_sarif() {
+    let output = Output { findings: vec![high()], ..Output::default() };
+    let log: Value = serde_json::from_str(&sarif(&output)).unwrap();
+    assert!(SCHEMA.is_valid(&log));
+    for (place, wrong) in [
+        ("/version", json!("2.0.0")),
+        ("/runs", json!({})),
+        ("/runs/0/tool", json!({})),
+        ("/runs/0/results/0/level", json!("terrible")),
+        ("/runs/0/results/0/message", json!({})),
+        ("/runs/0/results/0/ruleId", json!(7)),
+        ("/runs/0/results/0/locations/0/physicalLocation/region/startLine", json!(0)),
+        ("/runs/0/results/0/locations/0/physicalLocation/artifactLocation/uri", json!(7)),
+        ("/runs/0/results/0/partialFingerprints", json!({"a": 1})),
+    ] {
+        let mut log = log.clone();
+        *log.pointer_mut(place).unwrap_or_else(|| panic!("{place} is written")) = wrong;
+        assert!(!SCHEMA.is_valid(&log), "{place}");
+    }
+    let mut log = log.clone();
+    log["runs"][0]["results"][0]["severity"] = json!("high");
+    assert!(!SCHEMA.is_valid(&log), "a field that is none");
+}
+
+#[test]
+fn sarif_names_files_by_references() {
+    let mut item = high();
     let of = |item: &Item| {
         let output = Output { findings: vec![item.clone()], ..Output::default() };
         serde_json::from_str::<Value>(&sarif(&output)).unwrap()["runs"][0].take()

@@ -18,6 +18,8 @@ pub(crate) struct Python {
 
 /// With Helm's SDK, for the test of the agent's chart.
 pub(crate) const CHART: Python = Python { name: "python", requirements: "deploy/requirements.txt" };
+/// With junitparser, for the test of the audit's reports.
+pub(crate) const REPORTS: Python = Python { name: "python-reports", requirements: "end2end/reports/requirements.txt" };
 /// With schemathesis, for the test of the public API.
 pub(crate) const API: Python = Python { name: "python-api", requirements: "end2end/api/requirements.txt" };
 /// With checkov, which the audit is compared with.

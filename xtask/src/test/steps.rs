@@ -8,7 +8,7 @@ use crate::cmd::{self, Finished};
 use crate::postgres::Throwaway;
 use crate::project::{Profile, Project};
 use crate::release::{self, FirstLoad};
-use crate::setup;
+use crate::setup::{self, Python};
 
 /// Everything that runs on a machine; the browser's part is compiled for WASM only.
 const SERVER_SIDE: &[&str] = &["--workspace", "--exclude", "kubewise-frontend"];
@@ -56,15 +56,24 @@ pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -
     close(project, "unit", &mut tests, 120)
 }
 
-/// What the chart renders is audited too, by the agent of this very tree.
+/// What the chart renders is audited too.
 pub(super) fn chart(project: &Project) -> Result<()> {
+    with_agent(project, "chart", &setup::CHART_PYTHON, "deploy/test_chart.py")
+}
+
+pub(super) fn reports(project: &Project) -> Result<()> {
+    with_agent(project, "reports", &setup::REPORTS_PYTHON, "end2end/reports/test_reports.py")
+}
+
+/// A test in Python that is told where the agent of this very tree is.
+fn with_agent(project: &Project, name: &str, python: &Python, test: &str) -> Result<()> {
     // The whole workspace, so that features are those of the other steps and nothing is compiled twice.
     let mut build = project.cargo(&["build"]);
     build.args(SERVER_SIDE).args(["--bin", "kubewise-agent"]);
-    cmd::run_ok(project, "chart-agent", &mut build)?;
-    let mut test = project.command(setup::CHART_PYTHON.program(project, "python"));
-    test.env("KUBEWISE_AGENT", project.programs(Profile::Debug).join("kubewise-agent"));
-    close(project, "chart", test.arg("deploy/test_chart.py"), 60)
+    cmd::run_ok(project, &format!("{name}-agent"), &mut build)?;
+    let mut command = project.command(python.program(project, "python"));
+    command.env("KUBEWISE_AGENT", project.programs(Profile::Debug).join("kubewise-agent"));
+    close(project, name, command.arg(test), 60)
 }
 
 pub(super) fn wasm(project: &Project) -> Result<()> {
