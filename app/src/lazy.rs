@@ -13,7 +13,7 @@ use crate::pages::{
     AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, AuditSchedules,
     Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage, Findings, Install, Invitations,
     Invite, Invited, Jobs, Member, Members, Mfa, NewToken, OrganisationSettings, Organisations, Profile, Reset,
-    Security, Sessions, SignUp, Tokens, Verify,
+    Security, Sessions, SignUp, Tokens, Verify, Vulnerabilities, Vulnerable,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -85,6 +85,11 @@ chunk! {
 chunk! {
     /// What audits found.
     findings WhatWasFound { Compare, FindingPage, Findings }
+}
+
+chunk! {
+    /// What is known to be wrong with images.
+    vulnerabilities WhatIsVulnerable { Vulnerabilities, Vulnerable }
 }
 
 chunk! {

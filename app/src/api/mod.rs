@@ -17,6 +17,7 @@ mod provider;
 mod read;
 mod team;
 mod tokens;
+mod vulnerabilities;
 
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use activity::{activity, verify_activity};
@@ -52,3 +53,4 @@ pub(crate) use team::{
     team,
 };
 pub(crate) use tokens::{MakeApiToken, RevokeApiToken, api_tokens, token_choices};
+pub(crate) use vulnerabilities::{Known, vulnerabilities, vulnerable};

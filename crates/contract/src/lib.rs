@@ -18,6 +18,7 @@ mod role;
 mod strength;
 mod team;
 mod timestamp;
+mod vulnerability;
 
 pub use account::{
     Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SecondProofs,
@@ -50,3 +51,7 @@ pub use role::{Access, Permission, Permissions, Role};
 pub use strength::{Strength, Weakness};
 pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, Member, MemberRow, Team, TokenRow};
 pub use timestamp::Timestamp;
+pub use vulnerability::{
+    ImageScan, ImageUse, Scan, VulnerabilitiesOf, VulnerabilitiesQuery, VulnerabilityCounts, VulnerabilityRow,
+    VulnerabilitySeverity, VulnerablePlace,
+};
