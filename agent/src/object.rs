@@ -2,14 +2,14 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use kubewise_protocol::WatchedKind;
+use kubewise_protocol::{VULNERABILITY_REPORT, WatchedKind};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::filtered::Filtered;
-use crate::strip::strip;
+use crate::filtered;
+use crate::strip::{NOT_READ_OF_REPORTS, strip};
 
 /// Longer objects are not sent: the server refuses lines over 2 MiB, and etcd objects over 1.5 MiB.
 const LONGEST: usize = (2 << 20) - 1024;
@@ -60,7 +60,8 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads and strips one object of this kind.
     pub(crate) fn read(&self, kind: &WatchedKind, json: &[u8]) -> Read {
-        let Ok(Filtered(mut value)) = serde_json::from_slice(json) else {
+        let left_out = if kind.group_kind() == VULNERABILITY_REPORT { NOT_READ_OF_REPORTS } else { &["managedFields"] };
+        let Ok(mut value) = filtered::read(json, left_out) else {
             return Read { object: Err(Unsendable::Malformed), resource_version: None };
         };
         let resource_version = value
@@ -129,6 +130,26 @@ mod tests {
         let expected =
             format!(r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"a","uid":"{UID}"}}}}"#);
         assert_eq!(object.json.get(), expected);
+    }
+
+    #[test]
+    fn a_report_of_many_megabytes_is_sent_as_far_as_it_is_taken() {
+        let one = |n: u32| {
+            format!(
+                r#"{{"vulnerabilityID":"CVE-{n}","severity":"LOW","resource":"a","installedVersion":"1","fixedVersion":"",
+                     "title":"{}","description":"{}","links":["https://example.com"]}}"#,
+                "t".repeat(150),
+                "d".repeat(1_000)
+            )
+        };
+        let all = (0..6_000).map(one).collect::<Vec<_>>().join(",");
+        let json = format!(r#"{{"metadata":{{"uid":"{UID}"}},"report":{{"vulnerabilities":[{all}]}}}}"#);
+        assert!(json.len() > 6 << 20);
+        let object = Reader::default().read(kind("VulnerabilityReport"), json.as_bytes()).object.unwrap();
+        assert!(object.json.get().len() < LONGEST);
+        let sent: Value = serde_json::from_str(object.json.get()).unwrap();
+        let kept = sent["report"]["vulnerabilities"].as_array().unwrap().len() as u64;
+        assert_eq!(kept + sent["report"]["truncated"].as_u64().unwrap(), 6_000);
     }
 
     #[test]

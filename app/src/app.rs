@@ -9,7 +9,10 @@ use leptos_router::{
 };
 
 use crate::{
-    lazy::{Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WhatWasFound, WholeOrganisation},
+    lazy::{
+        Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WhatIsVulnerable, WhatWasFound,
+        WholeOrganisation,
+    },
     pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
@@ -71,6 +74,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/audits/compare") view=WhatWasFound::Compare ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings") view=WhatWasFound::Findings ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings/:finding") view=WhatWasFound::FindingPage ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/vulnerabilities") view=WhatIsVulnerable::Vulnerabilities ssr=SsrMode::Async/>
+                    <Route path=path!("/vulnerabilities") view=WhatIsVulnerable::Vulnerable ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>
                     <ParentRoute path=path!("/clusters/:cluster") view=OneCluster::ClusterFrame ssr=SsrMode::Async>

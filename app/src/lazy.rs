@@ -13,7 +13,7 @@ use crate::pages::{
     AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, AuditPolicy,
     AuditSchedules, Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage, Findings,
     Install, Invitations, Invite, Invited, Jobs, Member, Members, Mfa, NewToken, NewWaiver, OrganisationSettings,
-    Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify, Waivers,
+    Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify, Vulnerabilities, Vulnerable, Waivers,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -85,6 +85,11 @@ chunk! {
 chunk! {
     /// What audits found.
     findings WhatWasFound { Compare, FindingPage, Findings }
+}
+
+chunk! {
+    /// What is known to be wrong with images.
+    vulnerabilities WhatIsVulnerable { Vulnerabilities, Vulnerable }
 }
 
 chunk! {

@@ -1,7 +1,10 @@
 //! Where a page is: which organisation, which cluster, which part of a list. All of it is in the address; nothing else
 //! remembers it.
 
-use kubewise_contract::{CompareQuery, Cursor, FindingRow, FindingState, FindingsQuery, ListQuery, Severity};
+use kubewise_contract::{
+    CompareQuery, Cursor, FindingRow, FindingState, FindingsQuery, ListQuery, Severity, VulnerabilitiesQuery,
+    VulnerabilitySeverity,
+};
 use leptos::prelude::*;
 use leptos_router::{
     hooks::{use_params_map, use_query_map},
@@ -99,6 +102,42 @@ pub(crate) fn findings_href(base: &str, query: &FindingsQuery) -> String {
             ("framework", query.framework.clone()),
             ("namespace", query.namespace.clone()),
             ("app", query.app.clone()),
+            ("q", query.q.clone()),
+            ("after", query.after.as_ref().map(|cursor| cursor.0.clone())),
+        ],
+    )
+}
+
+/// Which vulnerabilities the address asks for.
+pub(crate) fn use_vulnerabilities_query() -> Memo<VulnerabilitiesQuery> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|params| vulnerabilities_query(|name| params.get(name))))
+}
+
+/// Which vulnerabilities are asked for, from what an address or a form says. What is not understood is not asked for.
+pub(crate) fn vulnerabilities_query(get: impl Fn(&str) -> Option<String>) -> VulnerabilitiesQuery {
+    let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    VulnerabilitiesQuery {
+        image: get("image"),
+        app: get("app"),
+        namespace: get("namespace"),
+        severity: get("severity").and_then(|severity| VulnerabilitySeverity::parse(&severity)),
+        fixable: get("fixable").is_some(),
+        q: get("q"),
+        after: get("after").map(Cursor),
+    }
+}
+
+/// The address of a list of vulnerabilities with these filters and position.
+pub(crate) fn vulnerabilities_href(base: &str, query: &VulnerabilitiesQuery) -> String {
+    with_query(
+        base,
+        &[
+            ("image", query.image.clone()),
+            ("app", query.app.clone()),
+            ("namespace", query.namespace.clone()),
+            ("severity", query.severity.map(|severity| severity.to_string())),
+            ("fixable", query.fixable.then(|| "yes".to_owned())),
             ("q", query.q.clone()),
             ("after", query.after.as_ref().map(|cursor| cursor.0.clone())),
         ],
@@ -212,6 +251,22 @@ mod tests {
         let query = ListQuery { namespace: Some("shop".into()), q: Some("a b".into()), ..ListQuery::default() };
         assert_eq!(list_href("/x", &query), "/x?namespace=shop&q=a%20b");
         assert_eq!(list_href("/x", &ListQuery::default()), "/x");
+    }
+
+    #[test]
+    fn an_address_of_vulnerabilities_is_read_as_it_was_written() {
+        let query = VulnerabilitiesQuery {
+            image: Some("docker.io/library/nginx:1.25".into()),
+            severity: Some(VulnerabilitySeverity::Critical),
+            fixable: true,
+            ..VulnerabilitiesQuery::default()
+        };
+        let href = vulnerabilities_href("/x", &query);
+        assert_eq!(href, "/x?image=docker.io%2Flibrary%2Fnginx%3A1.25&severity=critical&fixable=yes");
+        let pairs =
+            [("image", "docker.io/library/nginx:1.25"), ("severity", "critical"), ("fixable", "yes"), ("q", "")];
+        let get = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        assert_eq!(vulnerabilities_query(get), query);
     }
 
     #[test]

@@ -103,7 +103,7 @@ for (const [form, viewport] of [
       const object = (await page.locator("a.row-link").first().getAttribute("href"))!;
       for (const path of [
         cluster,
-        ...["applications", "workloads?namespace=argocd", "images", "nodes", "namespaces", "resources", "settings", "install"].map(
+        ...["applications", "workloads?namespace=argocd", "images", "vulnerabilities", "vulnerabilities?image=php:7.4-apache", "nodes", "namespaces", "resources", "settings", "install"].map(
           (tab) => `${cluster}/${tab}`,
         ),
         object,
@@ -156,8 +156,8 @@ test("nothing is wider than a phone", async ({ page }) => {
   await signIn(page, stack().resident);
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
-  const tabs = ["", "/applications", "/workloads", "/images", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/docs/roles", "/docs/api", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/activity"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, ...tabs.map((tab) => cluster + tab)]) {
+  const tabs = ["", "/applications", "/workloads", "/images", "/vulnerabilities", "/vulnerabilities?image=php:7.4-apache", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
+  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/docs/roles", "/docs/api", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/activity"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, `${org}/vulnerabilities?q=CVE-2023-45853`, ...tabs.map((tab) => cluster + tab)]) {
     if (path.startsWith("/docs")) await page.goto(path);
     else await visit(page, path);
     const viewport = page.locator("html");

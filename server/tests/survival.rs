@@ -51,7 +51,7 @@ struct Stack {
     folder: tempfile::TempDir,
     port: u16,
     cluster: SampleCluster,
-    _api: ServeHandle,
+    api: ServeHandle,
     kubeconfig: PathBuf,
     token: PathBuf,
     superuser: PgPool,
@@ -113,7 +113,7 @@ impl Stack {
         let (_, secret) = web.add_cluster(&org, &kubewise_contract::ClusterName::parse("prod").unwrap()).await.unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, secret.expose_secret()).unwrap();
-        Self { databases, folder, port, cluster, _api: api, kubeconfig, token, superuser }
+        Self { databases, folder, port, cluster, api, kubeconfig, token, superuser }
     }
 
     fn log(&self, name: &str) -> Stdio {
@@ -358,4 +358,124 @@ async fn recordings_arrive_whole_one_day_after_the_other() {
         !everything_stored(&stack.superuser).await.contains("hunter2"),
         "the database holds the debug pod's password"
     );
+}
+
+/// How many of each severity, by image: counted over what the Kubernetes API serves, by other means than the server's.
+async fn counted(stack: &Stack) -> BTreeMap<String, [i64; 5]> {
+    let url = format!("http://{}/apis/aquasecurity.github.io/v1alpha1/vulnerabilityreports", stack.api.addr);
+    let list: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let mut newest: BTreeMap<String, &serde_json::Value> = BTreeMap::new();
+    for item in list["items"].as_array().unwrap() {
+        let report = &item["report"];
+        let text = |pointer: &str| report.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let end = if text("/artifact/tag").is_empty() {
+            format!("@{}", text("/artifact/digest"))
+        } else {
+            format!(":{}", text("/artifact/tag"))
+        };
+        let server = text("/registry/server").replace("index.docker.io", "docker.io");
+        let image = format!("{server}/{}{end}", text("/artifact/repository"));
+        let time = |report: &serde_json::Value| report["updateTimestamp"].as_str().unwrap_or_default().to_owned();
+        if newest.get(&image).is_none_or(|other| time(other) < time(report)) {
+            newest.insert(image, report);
+        }
+    }
+    newest
+        .into_iter()
+        .map(|(image, report)| {
+            let mut counts = [0; 5];
+            for one in report["vulnerabilities"].as_array().unwrap() {
+                let order = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"];
+                counts[order.iter().position(|severity| one["severity"] == *severity).unwrap()] += 1;
+            }
+            (image, counts)
+        })
+        .collect()
+}
+
+/// The same, as the server has it.
+async fn known(stack: &Stack) -> BTreeMap<String, [i64; 5]> {
+    let rows: Vec<(String, i64, i64, i64, i64, i64)> =
+        sqlx::query_as("SELECT key, critical, high, medium, low, unknown FROM image_scans")
+            .fetch_all(&stack.superuser)
+            .await
+            .unwrap();
+    rows.into_iter().map(|(key, a, b, c, d, e)| (key, [a, b, c, d, e])).collect()
+}
+
+#[tokio::test]
+async fn reports_of_the_sample_cluster_arrive_and_are_counted_right() {
+    let stack = Stack::new(SampleCluster::bundled().unwrap()).await;
+    let _server = stack.server();
+    let _agent = stack.agent();
+    stack.wait_for(&stack.served()).await;
+    let counted = counted(&stack).await;
+    assert!(counted.len() >= 10 && counted.values().any(|counts| counts[0] > 0), "{counted:?}");
+    assert_eq!(known(&stack).await, counted);
+    // They are about what runs.
+    let unused: Vec<String> = sqlx::query_scalar(
+        "SELECT key FROM image_scans s WHERE NOT EXISTS (SELECT FROM cluster_images i WHERE i.key = s.key)",
+    )
+    .fetch_all(&stack.superuser)
+    .await
+    .unwrap();
+    assert_eq!(unused, [""; 0]);
+    let kept: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT manifest FROM resources WHERE kind LIKE 'VulnerabilityReport.%'")
+            .fetch_all(&stack.superuser)
+            .await
+            .unwrap();
+    for manifest in kept {
+        let text = String::from_utf8(zstd::bulk::decompress(&manifest, 8 << 20).unwrap()).unwrap();
+        assert!(!text.contains("\"links\"") && !text.contains("\"target\""), "{text}");
+    }
+}
+
+/// The recorded cluster has Trivy Operator's kinds and no report; here it gets one on each of its images.
+#[tokio::test]
+async fn reports_on_recorded_images_arrive_and_are_counted_right() {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/clusters");
+    let folder = std::env::var_os("KUBEWISE_CLUSTERS_DIR").map_or_else(|| default.into(), PathBuf::from);
+    if !folder.join("acme-prod-day1").is_dir() {
+        eprintln!("left out: no recordings in {}", folder.display());
+        return;
+    }
+    let stack = Stack::new(SampleCluster::recording(&folder.join("acme-prod-day1")).unwrap()).await;
+    let _server = stack.server();
+    let _agent = stack.agent();
+    stack.wait_for(&stack.served()).await;
+    assert_eq!(known(&stack).await, BTreeMap::new(), "recorded without reports");
+    let keys: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT key FROM cluster_images").fetch_all(&stack.superuser).await.unwrap();
+    assert!(keys.len() > 10);
+    for (n, key) in keys.iter().enumerate() {
+        let (server, rest) = key.split_once('/').unwrap();
+        let artifact = match (rest.split_once('@'), rest.rsplit_once(':')) {
+            (Some((repository, digest)), _) => serde_json::json!({"repository": repository, "digest": digest}),
+            (None, Some((repository, tag))) => serde_json::json!({"repository": repository, "tag": tag}),
+            (None, None) => panic!("{key}"),
+        };
+        let order = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"];
+        let vulnerabilities: Vec<_> = (0..n * 7)
+            .map(|one| {
+                serde_json::json!({"vulnerabilityID": format!("CVE-2026-{one}"), "severity": order[(one + n) % 5],
+                    "resource": "lib", "installedVersion": "1", "fixedVersion": "", "title": "t", "links": ["https://a.example"],
+                    "description": "d".repeat(500), "target": ""})
+            })
+            .collect();
+        let report = serde_json::json!({
+            "apiVersion": "aquasecurity.github.io/v1alpha1", "kind": "VulnerabilityReport",
+            "metadata": {"name": format!("pod-{n}-main"), "namespace": "default"},
+            "report": {
+                "updateTimestamp": "2026-11-20T08:00:00Z", "scanner": {"name": "Trivy", "version": "0.67.2"},
+                "registry": {"server": server.replace("docker.io", "index.docker.io")}, "artifact": artifact,
+                "vulnerabilities": vulnerabilities,
+            },
+        });
+        stack.cluster.upsert(report).unwrap();
+    }
+    stack.wait_for(&stack.served()).await;
+    let counted = counted(&stack).await;
+    assert_eq!(counted.len(), keys.len());
+    assert_eq!(known(&stack).await, counted);
 }

@@ -1,6 +1,6 @@
 //! All objects of a kind, page by page.
 
-use kubewise_protocol::WatchedKind;
+use kubewise_protocol::{VULNERABILITY_REPORT, WatchedKind};
 
 use super::client::{Kubernetes, Parts};
 use super::error::ApiError;
@@ -9,6 +9,9 @@ use crate::object::{Read, Reader};
 
 /// Objects per page. Small pages are kind to the API server, which holds each in memory as a whole.
 const PAGE: u32 = 250;
+
+/// Reports of scanners per page: each can be a megabyte.
+const PAGE_OF_REPORTS: u32 = 25;
 
 /// All objects of a kind, one after another, as they arrive.
 pub(crate) struct Listing<'a> {
@@ -33,7 +36,9 @@ impl<'a> Listing<'a> {
                 if self.resource_version.is_some() && self.next.is_empty() {
                     return Ok(None);
                 }
-                let parts = self.kubernetes.list(self.kind, PAGE, &self.next).await?;
+                let are_reports = self.kind.group_kind() == VULNERABILITY_REPORT;
+                let limit = if are_reports { PAGE_OF_REPORTS } else { PAGE };
+                let parts = self.kubernetes.list(self.kind, limit, &self.next).await?;
                 self.page = Some((parts, Splitter::default()));
                 continue;
             };

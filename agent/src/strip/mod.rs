@@ -8,11 +8,13 @@ mod argo;
 mod arguments;
 mod names;
 mod object;
+mod report;
 mod shell;
 mod status;
 mod text;
 
 pub use object::strip;
+pub(crate) use report::NOT_READ as NOT_READ_OF_REPORTS;
 
 /// Stands where something was taken out.
 pub const REMOVED: &str = "[removed]";

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::text::redact_text;
-use super::{REMOVED, annotations, argo, arguments, names, status};
+use super::{REMOVED, annotations, argo, arguments, names, report, status};
 
 /// Takes out of an object of this kind what must not leave the cluster, and what only costs.
 ///
@@ -27,6 +27,7 @@ pub fn strip(kind: &str, object: &mut Value) {
     match kind {
         "Application" => argo::strip(fields),
         "CustomResourceDefinition" => drop_schemas(fields),
+        "VulnerabilityReport" => report::strip(fields),
         _ => {}
     }
     if let Some(status) = fields.get_mut("status") {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kubewise_sample_cluster::{Faults, SampleCluster};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::process::{command, terminate};
@@ -54,6 +55,38 @@ async fn a_large_cluster_fits_into_memory() {
     scene.settled().await;
     let most = memory(child.id(), "VmHWM");
     eprintln!("{pods} pods: {took:?}, {used}0 ms of processor, {first} KiB, listed again {most} KiB");
+    let (code, log, _) = terminate(child).await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(most < BUDGET, "{most} KiB");
+}
+
+/// Reports of scanners are the largest objects there are.
+#[tokio::test]
+async fn large_reports_fit_into_memory() {
+    let cluster = SampleCluster::generated(200, 3);
+    let bundled = include_str!("../../../crates/sample-cluster/manifests/trivy.yaml");
+    let definition: serde_json::Value = serde_saphyr::from_multiple(bundled).unwrap().swap_remove(0);
+    cluster.upsert(definition).unwrap();
+    let one = |n: usize| {
+        json!({"vulnerabilityID": format!("CVE-2026-{n}"), "severity": "LOW", "resource": "lib", "installedVersion": "1",
+            "fixedVersion": "2", "title": "t".repeat(80), "primaryLink": "https://example.com/", "target": "",
+            "description": "d".repeat(400), "links": vec!["https://example.com/advisories/of/this/one"; 8]})
+    };
+    let vulnerabilities: Vec<_> = (0..1_500).map(one).collect();
+    for n in 0..100 {
+        let report = json!({
+            "apiVersion": "aquasecurity.github.io/v1alpha1", "kind": "VulnerabilityReport",
+            "metadata": {"name": format!("pod-{n}"), "namespace": "default"},
+            "report": {"artifact": {"repository": format!("image-{n}"), "tag": "1"}, "vulnerabilities": vulnerabilities},
+        });
+        cluster.upsert(report).unwrap();
+    }
+    let scene = Scene::new(cluster).await;
+    let child = command(&scene, &["run"]).spawn().unwrap();
+    scene.settled().await;
+    assert_eq!(scene.ingest.totals()["VulnerabilityReport.aquasecurity.github.io"], 100);
+    let most = memory(child.id(), "VmHWM");
+    eprintln!("100 reports of more than a megabyte: {most} KiB");
     let (code, log, _) = terminate(child).await;
     assert_eq!(code, Some(0), "{log}");
     assert!(most < BUDGET, "{most} KiB");

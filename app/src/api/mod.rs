@@ -18,6 +18,7 @@ mod provider;
 mod read;
 mod team;
 mod tokens;
+mod vulnerabilities;
 
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use activity::{activity, verify_activity};
@@ -57,3 +58,4 @@ pub(crate) use team::{
     team,
 };
 pub(crate) use tokens::{MakeApiToken, RevokeApiToken, api_tokens, token_choices};
+pub(crate) use vulnerabilities::{Known, vulnerabilities, vulnerable};

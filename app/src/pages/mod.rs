@@ -23,6 +23,7 @@ mod settings;
 mod signup;
 mod team;
 mod verify;
+mod vulnerabilities;
 
 pub(crate) use account::{AccountFrame, Authenticator, Codes, Confirm, Organisations, Profile, Security, Sessions};
 pub(crate) use add_cluster::AddCluster;
@@ -46,3 +47,4 @@ pub(crate) use settings::{Activity, NewToken, OrganisationSettings, Tokens};
 pub(crate) use signup::SignUp;
 pub(crate) use team::{Invitations, Invite, Member, Members};
 pub(crate) use verify::Verify;
+pub(crate) use vulnerabilities::{Vulnerabilities, Vulnerable};

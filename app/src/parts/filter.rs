@@ -4,7 +4,7 @@ use kubewise_contract::ListQuery;
 use leptos::{ev::SubmitEvent, form::FromFormData, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlSelectElement};
+use web_sys::{Event, FormData, HtmlFormElement, HtmlSelectElement, UrlSearchParams};
 
 use super::{Icon, kind_name};
 use crate::place::list_href;
@@ -137,4 +137,11 @@ fn submit_form(event: Event) {
         // Fails only for a form that is not in the page.
         let _ = form.request_submit();
     }
+}
+
+/// What a form sends; none where the browser does not let it be read: then it goes on by itself.
+pub(crate) fn sent(event: &SubmitEvent) -> Option<UrlSearchParams> {
+    let form = event.target()?.dyn_into::<HtmlFormElement>().ok()?;
+    let data = FormData::new_with_form(&form).ok()?;
+    UrlSearchParams::new_with_str_sequence_sequence(&data).ok()
 }

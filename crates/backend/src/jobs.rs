@@ -210,6 +210,8 @@ impl Worker {
             "DELETE FROM audit_schedules WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM findings WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM audit_runs WHERE org_id = $1 AND cluster_id = $2",
+            "DELETE FROM vulnerabilities WHERE org_id = $1 AND cluster_id = $2",
+            "DELETE FROM image_scans WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_staging WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_staging_state WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM ingest_batches WHERE org_id = $1 AND cluster_id = $2",

@@ -163,7 +163,7 @@ pub fn outdated_hash(password: &str) -> String {
 pub const PLACE: &str = "198.51.100.0/24";
 
 /// What an [`Installation`] puts into each table that has a cluster; what has a name is called after the cluster.
-const FILLED: [&str; 16] = [
+const FILLED: [&str; 18] = [
     "INSERT INTO organisation_keys SELECT $1, '', now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
      ON CONFLICT DO NOTHING",
     "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at) SELECT $1, $2, length($3), 'done', now()",
@@ -182,7 +182,12 @@ const FILLED: [&str; 16] = [
      VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', 'ns-' || $3, 'web-' || $3, now(), true, 'healthy', '{}', '', '')",
     "INSERT INTO cluster_kinds SELECT $1, $2, 'Pod', length($3)",
     "INSERT INTO cluster_namespaces VALUES ($1, $2, 'ns-' || $3, 1, 1, 0, 1)",
-    "INSERT INTO cluster_images VALUES ($1, $2, 'nginx-' || $3, 'ns-' || $3, 1, 1)",
+    "INSERT INTO cluster_images (org_id, cluster_id, image, namespace, workloads, pods)
+     VALUES ($1, $2, 'nginx-' || $3, 'ns-' || $3, 1, 1)",
+    "INSERT INTO image_scans SELECT $1, $2, 'docker.io/library/nginx-' || $3 || ':latest', gen_random_uuid(), '', now(), 'Trivy',
+       '1', '', 1, 0, 0, 0, 0, 1, 0",
+    "INSERT INTO vulnerabilities SELECT $1, $2, 'docker.io/library/nginx-' || $3 || ':latest', 'CVE-2024-0001', 'lib-' || $3, '1',
+       '2', 4, 98, 'Found in ' || $3, 'https://example.com/'",
     "INSERT INTO cluster_applications VALUES ($1, $2, 'app-' || $3, 'ns-' || $3, 'labels', '{}', 1, 0, '{}')",
     "INSERT INTO ingest_state SELECT $1, $2, 1, length($3)",
     "INSERT INTO ingest_batches SELECT $1, $2, 1, length($3), '{}', now()",

@@ -11,7 +11,7 @@ use kubewise_backend::{
 };
 use kubewise_contract::{
     Access, ActivityQuery, ClusterId, EmailAddress, ListQuery, OrgSlug, Permission, ResourceUid, Role, TokenName,
-    UserId,
+    UserId, VulnerabilitiesQuery,
 };
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Transaction};
@@ -76,7 +76,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-const TENANT_TABLES: [&str; 25] = [
+const TENANT_TABLES: [&str; 27] = [
     "organisations",
     "memberships",
     "clusters",
@@ -102,6 +102,8 @@ const TENANT_TABLES: [&str; 25] = [
     "waivers",
     "audit_policies",
     "cluster_policies",
+    "image_scans",
+    "vulnerabilities",
 ];
 
 /// A column that each part may read, by table; none: no access at all.
@@ -269,6 +271,14 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Web, "UPDATE clusters SET pods = 1"),
         (Part::Web, "INSERT INTO resources DEFAULT VALUES"),
         (Part::Web, "DELETE FROM resources"),
+        (Part::Web, "INSERT INTO vulnerabilities DEFAULT VALUES"),
+        (Part::Web, "DELETE FROM vulnerabilities"),
+        (Part::Web, "UPDATE image_scans SET critical = 0"),
+        (Part::Ingest, "SELECT title FROM vulnerabilities"),
+        (Part::Ingest, "UPDATE vulnerabilities SET severity = 0"),
+        (Part::Ingest, "UPDATE image_scans SET critical = 0"),
+        (Part::Worker, "SELECT title FROM vulnerabilities"),
+        (Part::Worker, "INSERT INTO image_scans DEFAULT VALUES"),
         (Part::Web, "UPDATE users SET created_at = now()"),
         (Part::Web, "DELETE FROM users"),
         // Links are made by the worker, and what they carry is in the mail alone.
@@ -753,6 +763,9 @@ async fn sees_one_cluster_only(
         assert_eq!(found.is_empty(), text == hidden_name, "{who} looks for {text}");
         assert!(at.web.clusters(org, &query).await.unwrap().rows.iter().all(|row| row.id == seen), "{who}");
     }
+    let known = ListQuery { q: Some("cve-2024-0001".to_owned()), ..ListQuery::default() };
+    let places = at.web.vulnerable(org, &known).await.unwrap().rows;
+    assert_eq!(places.iter().map(|row| row.cluster).collect::<Vec<_>>(), [seen], "{who}");
     // What live events are told by.
     assert!(org.sees(seen) && !org.sees(hidden), "{who}");
     let refused = at.web.cluster_of::<ViewInventory>(org, hidden).await;
@@ -762,6 +775,10 @@ async fn sees_one_cluster_only(
     assert_eq!(detail.totals.len(), 1, "{who}");
     let resources = at.web.resources(&cluster, &all).await.unwrap().rows;
     assert_eq!(resources.iter().map(|row| row.name.clone()).collect::<Vec<_>>(), [format!("web-{name}")]);
+    let (of, known) = at.web.vulnerabilities(&cluster, &VulnerabilitiesQuery::default()).await.unwrap();
+    assert_eq!(known.rows.iter().map(|row| row.package.clone()).collect::<Vec<_>>(), [format!("lib-{name}")]);
+    assert_eq!((of.images, of.scanned, of.scan.counts.critical), (1, 1, 1), "{who}");
+    assert_eq!(at.web.images(&cluster, &all).await.unwrap().rows[0].scan, Some(of.scan), "{who}");
     let workloads = at.web.workloads(&cluster, &all).await.unwrap().rows;
     assert_eq!(workloads.iter().map(|row| row.name.clone()).collect::<Vec<_>>(), [format!("web-{name}")]);
     let images = at.web.images(&cluster, &all).await.unwrap().rows;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, ResourceUid, Timestamp};
+use crate::{ClusterId, ResourceUid, Scan, Timestamp};
 
 /// How an object is doing, judged from its own status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,10 @@ pub struct ApplicationRow {
     pub failing: i64,
     /// Images, repository and tag.
     pub images: Vec<String>,
+    /// What is known to be wrong with its images, all together; none when nothing is known of any of them.
+    pub scan: Option<Scan>,
+    /// Images of which nothing is known.
+    pub unscanned: i64,
 }
 
 /// A workload: what a person deployed, not what a controller made of it.
@@ -140,6 +144,8 @@ pub struct ImageRow {
     pub pods: i64,
     /// Namespaces it is used in (at most 5 are listed).
     pub namespaces: Vec<String>,
+    /// What is known to be wrong with it; none when nobody looked.
+    pub scan: Option<Scan>,
 }
 
 /// A node.

@@ -19,6 +19,7 @@ mod role;
 mod strength;
 mod team;
 mod timestamp;
+mod vulnerability;
 mod waiver;
 
 pub use account::{
@@ -53,4 +54,8 @@ pub use role::{Access, Permission, Permissions, Role};
 pub use strength::{Strength, Weakness};
 pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, Member, MemberRow, Team, TokenRow};
 pub use timestamp::Timestamp;
+pub use vulnerability::{
+    ImageScan, ImageUse, Scan, VulnerabilitiesOf, VulnerabilitiesQuery, VulnerabilityCounts, VulnerabilityRow,
+    VulnerabilitySeverity, VulnerablePlace,
+};
 pub use waiver::{Waived, WaiverChoices, WaiverInput, WaiverRow, WaiverState, Waivers, WaiversQuery, WaiversShown};

@@ -54,6 +54,12 @@ const fn addon(
     WatchedKind { group, version, plural, kind, namespaced, builtin: false }
 }
 
+/// The group-kind of what Trivy Operator writes about the image of a container.
+pub const VULNERABILITY_REPORT: &str = "VulnerabilityReport.aquasecurity.github.io";
+
+/// Vulnerabilities of one report that are sent and kept, the worst of them. Images with more exist; nobody reads on there.
+pub const MOST_VULNERABILITIES: usize = 5_000;
+
 /// Every kind the agent reads. Never here: Secret, `ConfigMap`.
 pub const KINDS: &[WatchedKind] = &[
     kind("", "v1", "namespaces", "Namespace", false),
@@ -102,6 +108,7 @@ pub const KINDS: &[WatchedKind] = &[
     kind("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", false),
     kind("storage.k8s.io", "v1", "csidrivers", "CSIDriver", false),
     kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", false),
+    addon("aquasecurity.github.io", "v1alpha1", "vulnerabilityreports", "VulnerabilityReport", true),
     addon("argoproj.io", "v1alpha1", "applications", "Application", true),
     addon("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", false),
     addon("gateway.networking.k8s.io", "v1", "gateways", "Gateway", true),
@@ -120,6 +127,11 @@ mod tests {
             assert!(!["secrets", "configmaps", "events"].contains(&kind.plural));
             assert!(!kind.plural.contains('/') && !kind.plural.contains('*'), "no subresources, no wildcards");
         }
+    }
+
+    #[test]
+    fn reports_are_read() {
+        assert!(KINDS.iter().any(|kind| kind.group_kind() == VULNERABILITY_REPORT && !kind.builtin));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use answer::{ErrorAnswer, ErrorCode, SyncAnswer};
 pub use decode::{DecodeError, Decoder, Limits, Operation};
 pub use encode::Encoder;
 pub use header::{BatchKind, Header, Unreadable, UnreadableReason};
-pub use kinds::{KINDS, WatchedKind, group_kind};
+pub use kinds::{KINDS, MOST_VULNERABILITIES, VULNERABILITY_REPORT, WatchedKind, group_kind};
 
 /// The version of this protocol, and the oldest that a server of this version accepts.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -32,6 +32,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("ci.yaml", include_str!("../manifests/ci.yaml")),
     ("legacy.yaml", include_str!("../manifests/legacy.yaml")),
     ("sandbox.yaml", include_str!("../manifests/sandbox.yaml")),
+    ("trivy.yaml", include_str!("../manifests/trivy.yaml")),
 ];
 
 /// Every manifest.

@@ -12,7 +12,7 @@ use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html
 use super::router::WebState;
 
 /// The pages: address, name, text.
-const PAGES: [(&str, &str, &str); 12] = [
+const PAGES: [(&str, &str, &str); 13] = [
     ("audits", "Audits", include_str!("../../../docs/audits.md")),
     ("cli", "Audits of manifests in pipelines", include_str!("../../../docs/audit/cli.md")),
     ("rules", "Rules of the audits", include_str!("../../../docs/audit/rules.md")),
@@ -22,6 +22,7 @@ const PAGES: [(&str, &str, &str); 12] = [
         "Pod Security Standards by version",
         include_str!("../../../docs/audit/pod-security-standards.md"),
     ),
+    ("vulnerabilities", "Vulnerabilities", include_str!("../../../docs/vulnerabilities.md")),
     ("api", "API", include_str!("../../../docs/api.md")),
     ("roles", "Roles and permissions", include_str!("../../../docs/roles.md")),
     ("configuration", "Configuration", include_str!("../../../docs/configuration.md")),

@@ -8,11 +8,11 @@ use kubewise_contract::{
 use leptos::{ev::SubmitEvent, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{findings::sent, tabs::tabs};
+use super::tabs::tabs;
 use crate::{
     api::{Compared, comparison},
     live::{Interest, Live},
-    parts::{Age, Head, Skeleton, count, failure, kind_name, number, severity_tag, ticking},
+    parts::{Age, Head, Skeleton, count, failure, kind_name, number, sent, severity_tag, ticking},
     place::{ClusterPlace, compare_href, compare_query, encode, org_href, use_compare_query, use_org},
 };
 

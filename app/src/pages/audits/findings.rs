@@ -6,15 +6,13 @@ use kubewise_contract::{
 };
 use leptos::{ev::SubmitEvent, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
-use wasm_bindgen::JsCast;
-use web_sys::{FormData, HtmlFormElement, UrlSearchParams};
 
 use crate::{
     api::{Findings as Found, RunAudit, findings},
     live::{Interest, Live},
     parts::{
         Age, FormError, Head, Icon, Post, Skeleton, chooser, count, failure, fixed, kind_name, number, progress,
-        run_button, run_note, severity_counts, severity_tag, ticking,
+        run_button, run_note, sent, severity_counts, severity_tag, ticking,
     },
     place::{
         ClusterPlace, compare_href, encode, findings_export_href, findings_href, findings_query, org_href,
@@ -264,13 +262,6 @@ fn foot(base: &str, query: &FindingsQuery, rows: usize, next: Option<Cursor>) ->
         </nav>
     }
     .into_any()
-}
-
-/// What a form sends; none where the browser does not let it be read: then it goes on by itself.
-pub(super) fn sent(event: &SubmitEvent) -> Option<UrlSearchParams> {
-    let form = event.target()?.dyn_into::<HtmlFormElement>().ok()?;
-    let data = FormData::new_with_form(&form).ok()?;
-    UrlSearchParams::new_with_str_sequence_sequence(&data).ok()
 }
 
 fn filters(base: &str, query: &FindingsQuery, namespaces: &[String], audit: &ClusterAudit) -> AnyView {

@@ -3,7 +3,10 @@
 use kubewise_contract::{AppSource, ApplicationRow, ListQuery};
 use leptos::prelude::*;
 
-use super::list::{Here, Words, list_page, list_view};
+use super::{
+    images::known,
+    list::{Here, Words, list_page, list_view},
+};
 use crate::{
     api::{Listing, applications},
     parts::{Offers, count, number},
@@ -26,8 +29,8 @@ fn show(here: Here, listing: Listing<ApplicationRow>) -> AnyView {
     let rows = listing.page.rows.into_iter().map(|application| row(&here.place, application)).collect();
     let head = view! {
         <tr>
-            <th scope="col">"Application"</th><th scope="col">"Version"</th><th scope="col" class="num">"Workloads"</th>
-            <th scope="col" class="hide-s">"Images"</th>
+            <th scope="col">"Application"</th><th scope="col">"Version"</th><th scope="col">"Vulnerabilities"</th>
+            <th scope="col" class="num hide-s">"Workloads"</th><th scope="col" class="hide-s">"Images"</th>
         </tr>
     };
     let offers = Offers { text: "applications", kinds: Vec::new(), namespaces: listing.namespaces };
@@ -56,6 +59,8 @@ fn row(place: &ClusterPlace, application: ApplicationRow) -> AnyView {
     let images: Vec<_> = application.images.iter().map(|i| view! { <code>{i.clone()}</code> }).collect();
     let failing = (application.failing > 0)
         .then(|| view! { <div class="second"><span class="crit-text">{format!("{} failing", number(application.failing))}</span></div> });
+    let unscanned = (application.scan.is_some() && application.unscanned > 0)
+        .then(|| view! { <div class="second">{count(application.unscanned, "image")}" not scanned"</div> });
     let label = format!("{}, {}", application.name, count(application.workloads, "workload"));
     view! {
         <tr class="row">
@@ -64,7 +69,8 @@ fn row(place: &ClusterPlace, application: ApplicationRow) -> AnyView {
                 <div class="second">{application.namespace}{source}</div>
             </td>
             <td>{versions}</td>
-            <td class="num">{number(application.workloads)}{failing}</td>
+            <td>{known(place, &query, &application.name, application.scan)}{unscanned}</td>
+            <td class="num hide-s">{number(application.workloads)}{failing}</td>
             <td class="hide-s"><div class="imgs">{images}</div></td>
         </tr>
     }

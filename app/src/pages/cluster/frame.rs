@@ -68,6 +68,7 @@ fn head(place: &ClusterPlace, detail: &ClusterDetail, now: Signal<Timestamp>, ta
         ("findings", "Findings", None),
         ("workloads", "Workloads", Some(summary.workloads)),
         ("images", "Images", Some(summary.images)),
+        ("vulnerabilities", "Vulnerabilities", None),
         ("nodes", "Nodes", Some(summary.nodes)),
         ("namespaces", "Namespaces", Some(summary.namespaces)),
         ("resources", "All objects", None),

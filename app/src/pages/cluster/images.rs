@@ -1,13 +1,13 @@
 //! `…/images`: somebody heard of a bad image and wants to know whether it runs here, or looks for tags that can move.
 //! Shortest way: filter by a part of its name; the row leads to the workloads that name it.
 
-use kubewise_contract::{ImageRow, ListQuery};
+use kubewise_contract::{ImageRow, ListQuery, Scan};
 use leptos::prelude::*;
 
 use super::list::{Here, Words, list_page, list_view};
 use crate::{
     api::{Listing, images},
-    parts::{Offers, count, number},
+    parts::{Offers, count, number, vulnerability_counts},
     place::{ClusterPlace, list_href},
 };
 
@@ -27,7 +27,8 @@ fn show(here: Here, listing: Listing<ImageRow>) -> AnyView {
     let rows = listing.page.rows.into_iter().map(|image| row(&here.place, image)).collect();
     let head = view! {
         <tr>
-            <th scope="col">"Image"</th><th scope="col">"Tag"</th><th scope="col" class="num">"Workloads"</th>
+            <th scope="col">"Image"</th><th scope="col">"Tag"</th><th scope="col">"Vulnerabilities"</th>
+            <th scope="col" class="num hide-s">"Workloads"</th>
             <th scope="col" class="num hide-s">"Pods"</th><th scope="col" class="hide-s">"Namespaces"</th>
         </tr>
     };
@@ -51,10 +52,19 @@ fn row(place: &ClusterPlace, image: ImageRow) -> AnyView {
         <tr class="row">
             <td><a class="row-link first mono" href=list_href(&place.href("/workloads"), &query) aria-label=label>{image.repository.clone()}</a>{digest}</td>
             <td><div class="tags">{tag}{moves}</div></td>
-            <td class="num">{number(image.workloads)}</td>
+            <td>{known(place, &query, &image.reference, image.scan)}</td>
+            <td class="num hide-s">{number(image.workloads)}</td>
             <td class="num hide-s">{number(image.pods)}</td>
             <td class="hide-s">{image.namespaces.join(", ")}</td>
         </tr>
     }
     .into_any()
+}
+
+/// What is known to be wrong with what `query` asks for, by the name of it; leads to all of it.
+pub(super) fn known(place: &ClusterPlace, query: &ListQuery, name: &str, scan: Option<Scan>) -> AnyView {
+    let Some(scan) = scan else { return view! { <span class="muted">"not scanned"</span> }.into_any() };
+    let href = list_href(&place.href("/vulnerabilities"), query);
+    let label = format!("Vulnerabilities of {name}: {}", number(scan.counts.total()));
+    view! { <a class="above" href=href aria-label=label>{vulnerability_counts(&scan.counts)}</a> }.into_any()
 }

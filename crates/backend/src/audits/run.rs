@@ -7,6 +7,7 @@ use std::{collections::HashMap, io::Write as _};
 use futures::TryStreamExt;
 use kubewise_audit::{Finding, Inventory, KubernetesVersion, Report};
 use kubewise_contract::{AuditSummary, BySeverity, ClusterId, OrgId, Severity};
+use kubewise_protocol::VULNERABILITY_REPORT;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -119,7 +120,7 @@ impl Worker {
         let decisions = Decisions::read(&mut tx, job.org, job.cluster, version, today).await?;
         let begun = sqlx::query!(
             "UPDATE audit_runs SET state = 'running', started_at = $4, read = 0, kubernetes_version = $5, profile = $6,
-                    objects = (SELECT count(*) FROM resources WHERE org_id = $1 AND cluster_id = $2)
+                    objects = (SELECT count(*) FROM resources WHERE org_id = $1 AND cluster_id = $2 AND kind <> $7)
              WHERE org_id = $1 AND cluster_id = $2 AND number = $3 AND state IN ('waiting', 'running')",
             job.org.0,
             job.cluster.0,
@@ -127,6 +128,7 @@ impl Worker {
             self.world.now(),
             decisions.options.version.to_string(),
             decisions.options.profile.to_string(),
+            VULNERABILITY_REPORT,
         )
         .execute(&mut *tx)
         .await?;
@@ -153,8 +155,9 @@ impl Worker {
         let mut after = (String::new(), String::new(), String::new(), Uuid::nil());
         loop {
             let rows = sqlx::query!(
+                // Reports of scanners are judgements themselves, and can be a megabyte each.
                 "SELECT uid, kind, namespace, name, application, manifest FROM resources
-                 WHERE org_id = $1 AND cluster_id = $2 AND (kind, namespace, name, uid) > ($3, $4, $5, $6)
+                 WHERE org_id = $1 AND cluster_id = $2 AND (kind, namespace, name, uid) > ($3, $4, $5, $6) AND kind <> $8
                  ORDER BY kind, namespace, name, uid LIMIT $7",
                 job.org.0,
                 job.cluster.0,
@@ -163,6 +166,7 @@ impl Worker {
                 after.2,
                 after.3,
                 i64::try_from(AT_ONCE).unwrap_or(i64::MAX),
+                VULNERABILITY_REPORT,
             )
             .fetch(&mut *tx)
             .try_collect::<Vec<_>>()

@@ -72,6 +72,11 @@ impl Difference {
         !self.touched
     }
 
+    /// True when an object of this kind changed.
+    pub(super) fn touches(&self, kind: &str) -> bool {
+        self.kinds.contains_key(kind)
+    }
+
     fn count(&mut self, object: &Counted, by: i64) {
         self.touched = true;
         let workload = if object.workload { by } else { 0 };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use kubewise_contract::AppSource;
-use kubewise_protocol::group_kind;
+use kubewise_protocol::{VULNERABILITY_REPORT, group_kind};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use super::{
     application::{ApplicationAnnotations, ApplicationLabels},
     health::{self, Asked, Status, null_is_empty},
     record::{Owner, Record, Unfit},
+    report::About,
 };
 
 /// zstd's fastest ordinary level: a few per cent larger than its default, at half the time.
@@ -62,6 +63,8 @@ struct Object<'a> {
     spec: Option<&'a RawValue>,
     #[serde(borrow)]
     status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    report: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -230,11 +233,15 @@ fn read(text: &str) -> Result<Record, Unfit> {
         None if workload => (Some(meta.name.to_string()), Some(AppSource::Workload)),
         None => (None, None),
     };
+    let created_at = meta.creation_timestamp.as_deref().and_then(|t| OffsetDateTime::parse(t, &Rfc3339).ok());
     let info = match kind.as_str() {
         "Node" => serde_json::to_value(node_info(meta.labels, object.status)).ok(),
         "Namespace" => {
             let pod_security = labels.pod_security.as_deref().map(|level| clean(level, 63));
             serde_json::to_value(NamespaceInfo { pod_security }).ok()
+        }
+        VULNERABILITY_REPORT => {
+            About::read(object.report, created_at).and_then(|about| serde_json::to_value(about).ok())
         }
         _ => None,
     };
@@ -245,7 +252,7 @@ fn read(text: &str) -> Result<Record, Unfit> {
         uid: meta.uid,
         api_version: object.api_version.to_string(),
         name: meta.name.to_string(),
-        created_at: meta.creation_timestamp.as_deref().and_then(|t| OffsetDateTime::parse(t, &Rfc3339).ok()),
+        created_at,
         health: health.as_str(),
         ready,
         desired,

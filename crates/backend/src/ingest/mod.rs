@@ -9,7 +9,9 @@ mod health;
 mod image;
 mod read;
 mod record;
+mod report;
 mod sync;
+mod vulnerabilities;
 
 use std::time::Duration;
 

@@ -38,7 +38,7 @@ pub struct Record {
     pub owner: Option<Owner>,
     /// Node it runs on.
     pub node: Option<String>,
-    /// What only nodes and namespaces have.
+    /// What only nodes, namespaces and reports of scanners have.
     pub info: Option<serde_json::Value>,
     /// First half of the SHA-256 of the JSON.
     pub hash: [u8; 16],

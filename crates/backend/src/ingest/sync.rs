@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Read};
 
 use kubewise_contract::{ClusterId, OrgId};
-use kubewise_protocol::{BatchKind, DecodeError, Header, Limits, SyncAnswer, UnreadableReason};
+use kubewise_protocol::{BatchKind, DecodeError, Header, Limits, SyncAnswer, UnreadableReason, VULNERABILITY_REPORT};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgConnection, PgPool};
 use time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     HEARTBEAT, counts, delta, full,
     read::{Chunk, Item, read},
+    vulnerabilities,
 };
 use crate::{
     Error, World,
@@ -169,6 +170,7 @@ impl Ingest {
                         .collect();
                     full::publish(&mut tx, agent, place, &kept, now).await?;
                     counts::recount(&mut tx, agent).await?;
+                    vulnerabilities::refresh(&mut tx, agent).await?;
                     changed = true;
                 }
             }
@@ -185,10 +187,15 @@ impl Ingest {
                     .map(|u| u.kind.clone())
                     .collect();
                 changed = !difference.is_empty();
+                let mut reports = difference.touches(VULNERABILITY_REPORT);
                 difference.write(&mut tx, agent).await?;
                 if !forbidden.is_empty() && delta::drop_kinds(&mut tx, agent, &forbidden).await? {
                     counts::recount(&mut tx, agent).await?;
+                    reports |= forbidden.iter().any(|kind| kind == VULNERABILITY_REPORT);
                     changed = true;
+                }
+                if reports {
+                    vulnerabilities::refresh(&mut tx, agent).await?;
                 }
                 if changed {
                     counts::figures(&mut tx, agent).await?;

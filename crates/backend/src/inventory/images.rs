@@ -1,6 +1,6 @@
 //! Images, and what an image reference says.
 
-use kubewise_contract::{ImageRow, ListQuery, Page};
+use kubewise_contract::{ImageRow, ListQuery, Page, Scan, VulnerabilityCounts};
 
 use super::cursor;
 use crate::{Authorized, Cluster, Error, Web, ingest::ImageReference, permission::ViewInventory};
@@ -15,12 +15,17 @@ impl Web {
         let [after] = cursor::decode(query.after.as_ref())?;
         let mut tx = cluster.read(&self.pool).await?;
         let rows = sqlx::query!(
-            r#"SELECT image, sum(workloads)::bigint AS "workloads!", sum(pods)::bigint AS "pods!",
-                      (array_agg(namespace ORDER BY namespace))[1:5] AS "namespaces!"
-               FROM cluster_images
-               WHERE org_id = $1 AND cluster_id = $2 AND image > $3
-                 AND ($4::text IS NULL OR namespace = $4) AND ($5::text IS NULL OR image ILIKE $5)
-               GROUP BY image ORDER BY image LIMIT $6"#,
+            r#"SELECT i.image AS "image!", i.workloads AS "workloads!", i.pods AS "pods!", i.namespaces AS "namespaces!",
+                      s.critical AS "critical?", s.high AS "high?", s.medium AS "medium?", s.low AS "low?",
+                      s.unknown AS "unknown?", s.fixable AS "fixable?"
+               FROM (SELECT image, key, sum(workloads)::bigint AS workloads, sum(pods)::bigint AS pods,
+                            (array_agg(namespace ORDER BY namespace))[1:5] AS namespaces
+                     FROM cluster_images
+                     WHERE org_id = $1 AND cluster_id = $2 AND image > $3
+                       AND ($4::text IS NULL OR namespace = $4) AND ($5::text IS NULL OR image ILIKE $5)
+                     GROUP BY image, key ORDER BY image LIMIT $6) i
+               LEFT JOIN image_scans s ON s.org_id = $1 AND s.cluster_id = $2 AND s.key = i.key
+               ORDER BY i.image"#,
             cluster.org.0,
             cluster.id.0,
             after,
@@ -43,6 +48,17 @@ impl Web {
                     workloads: row.workloads,
                     pods: row.pods,
                     namespaces: row.namespaces,
+                    // The others are there when one is.
+                    scan: row.critical.map(|critical| Scan {
+                        counts: VulnerabilityCounts {
+                            critical,
+                            high: row.high.unwrap_or_default(),
+                            medium: row.medium.unwrap_or_default(),
+                            low: row.low.unwrap_or_default(),
+                            unknown: row.unknown.unwrap_or_default(),
+                        },
+                        fixable: row.fixable.unwrap_or_default(),
+                    }),
                     reference: row.image,
                 }
             })

@@ -10,4 +10,5 @@ mod namespaces;
 mod nodes;
 mod resources;
 mod search;
+mod vulnerabilities;
 mod workloads;
