@@ -50,6 +50,7 @@ pub mod permission {
         ViewActivity,
         MakeTokens,
         ManageTokens,
+        ManageNotifications,
     );
 }
 

@@ -49,6 +49,14 @@ uuid_id! {
     InvitationId
 }
 uuid_id! {
+    /// What is told to whom.
+    NotificationId
+}
+uuid_id! {
+    /// One thing that was told.
+    DeliveryId
+}
+uuid_id! {
     /// `metadata.uid` of a Kubernetes object.
     ResourceUid
 }

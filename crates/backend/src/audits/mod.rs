@@ -12,3 +12,4 @@ mod summary;
 
 pub use export::FindingsExport;
 pub(crate) use run::AuditCluster;
+pub(crate) use schedule::Timetable;

@@ -21,6 +21,7 @@ use crate::{
     database::{self, Scope},
     jobs::Queue,
     live,
+    notifications::{self, Occasion},
 };
 
 /// Objects that are unpacked at once, and after which it is told how far reading is.
@@ -79,7 +80,7 @@ impl Worker {
     /// A job that was tried as often as jobs are has failed, and says so.
     pub(crate) async fn give_up_audit(&self, job: &AuditCluster) -> Result<(), Error> {
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
-        sqlx::query!(
+        let failed = sqlx::query!(
             "UPDATE audit_runs SET state = 'failed', finished_at = $4
              WHERE org_id = $1 AND cluster_id = $2 AND number = $3 AND state IN ('waiting', 'running')",
             job.org.0,
@@ -88,7 +89,12 @@ impl Worker {
             self.world.now(),
         )
         .execute(&mut *tx)
-        .await?;
+        .await?
+        .rows_affected();
+        if failed == 1 {
+            let occasion = Occasion::Failed { audit: job.number };
+            notifications::tell(&mut tx, &self.world, job.org, job.cluster, occasion).await?;
+        }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         Ok(tx.commit().await?)
     }
@@ -261,6 +267,10 @@ impl Worker {
         )
         .execute(&mut *tx)
         .await?;
+        if opened > 0 {
+            let occasion = Occasion::Audited { audit: job.number };
+            notifications::tell(&mut tx, &self.world, job.org, job.cluster, occasion).await?;
+        }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         tx.commit().await?;
         tracing::info!(cluster = %job.cluster, audit = job.number, objects = found.objects, "a cluster was audited");
