@@ -9,7 +9,9 @@ use leptos_router::{
 };
 
 use crate::{
-    lazy::{Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WhatWasFound, WholeOrganisation},
+    lazy::{
+        Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, Telling, WhatWasFound, WholeOrganisation,
+    },
     pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
@@ -57,6 +59,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings") view=WholeOrganisation::OrganisationSettings ssr=SsrMode::Async/>
                     <Route path=path!("/settings/tokens") view=WholeOrganisation::Tokens ssr=SsrMode::Async/>
                     <Route path=path!("/settings/tokens/new") view=WholeOrganisation::NewToken ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/notifications") view=Telling::AllNotifications ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/notifications/new") view=Telling::NewNotification ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/notifications/:notification") view=Telling::OneNotification ssr=SsrMode::Async/>
                     <Route path=path!("/settings/activity") view=WholeOrganisation::Activity ssr=SsrMode::Async/>
                     <Route path=path!("/team") view=Team::Members ssr=SsrMode::Async/>
                     <Route path=path!("/team/invitations") view=Team::Invitations ssr=SsrMode::Async/>

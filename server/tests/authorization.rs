@@ -166,6 +166,17 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
             json!({"org": org, "name": "ci", "permissions[0]": "view_inventory", "days": "7"}),
         ),
         ("/api/revoke_api_token", May(MakeTokens), Form, json!({"org": org, "token": uid(9)})),
+        ("/api/notifications", May(ViewInventory), Json, json!({"org": org})),
+        ("/api/notification", May(ViewInventory), Json, json!({"org": org, "notification": uid(9), "query": query})),
+        (
+            "/api/make_notification",
+            May(ViewInventory),
+            Form,
+            json!({"org": org, "wanted[name]": "mine", "wanted[channel]": "mail", "wanted[findings]": "1"}),
+        ),
+        ("/api/remove_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/resume_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/test_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
         ("/api/activity", May(ViewActivity), Json, json!({"org": org, "query": {}})),
         ("/api/verify_activity", Whole(ViewActivity), Json, json!({"org": org})),
         ("/api/installation_organisations", Installation, Json, json!({"query": query})),
@@ -249,6 +260,9 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/settings", May(ManageOrganisation)),
         ("/o/:org/settings/tokens", May(MakeTokens)),
         ("/o/:org/settings/tokens/new", May(MakeTokens)),
+        ("/o/:org/settings/notifications", May(ViewInventory)),
+        ("/o/:org/settings/notifications/new", May(ViewInventory)),
+        ("/o/:org/settings/notifications/:notification", May(ViewInventory)),
         ("/o/:org/settings/activity", May(ViewActivity)),
         ("/o/:org/team", May(ViewTeam)),
         ("/o/:org/team/invitations", May(ManageTeam)),
@@ -500,7 +514,13 @@ fn is_accounted_for(path: &str, status: u16) -> bool {
         | "/api/revoke_api_token"
         | "/api/disable_account"
         | "/api/retry_job" => status == 404,
-        "/api/finding" | "/o/:org/clusters/:cluster/findings/:finding" => status == 404,
+        "/api/finding"
+        | "/o/:org/clusters/:cluster/findings/:finding"
+        | "/api/notification"
+        | "/api/remove_notification"
+        | "/api/resume_notification"
+        | "/api/test_notification"
+        | "/o/:org/settings/notifications/:notification" => status == 404,
         // There is no app to remove, and there are no codes to make anew, unless the case before made some.
         "/api/remove_authenticator" | "/api/new_recovery_codes" => matches!(status, 404 | 200),
         // Nothing is being set up; a link without a token.
@@ -608,7 +628,8 @@ async fn pages_as_everybody(world: &mut World) -> String {
             .replace(":cluster", &cluster)
             .replace(":member", &world.tenant.user.to_string())
             .replace(":uid", &uid(1).to_string())
-            .replace(":finding", "00");
+            .replace(":finding", "00")
+            .replace(":notification", &uid(9).to_string());
         let mut statuses = Vec::new();
         for caller in Caller::ALL {
             world.enrol(caller, &cluster).await;

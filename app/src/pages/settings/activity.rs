@@ -13,11 +13,12 @@ use crate::{
 };
 
 /// What the log can be narrowed to: the beginnings of actions.
-const SUBJECTS: [(&str, &str); 6] = [
+const SUBJECTS: [(&str, &str); 7] = [
     ("cluster", "clusters"),
     ("member", "members"),
     ("invitation", "invitations"),
     ("token", "API tokens"),
+    ("notification", "notifications"),
     ("organisation", "the organisation"),
     ("activity", "this log"),
 ];
