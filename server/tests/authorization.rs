@@ -721,7 +721,7 @@ async fn what_changes_something_must_come_from_our_own_pages() {
 /// Those of the public API are all made by one macro in one file, and have their cases in `api.rs`, whose list of routes
 /// comes from the same macro.
 #[tokio::test]
-async fn the_only_other_route_that_changes_something_is_that_of_agents() {
+async fn the_only_other_routes_that_change_something_are_those_of_agents_and_of_mails() {
     fn sources(folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -753,12 +753,14 @@ async fn the_only_other_route_that_changes_something_is_that_of_agents() {
     assert!(of_the_api >= 12, "{found:#?}");
     found.retain(|line| !in_the_api(line));
     found.sort();
-    assert_eq!(found.len(), 3, "{found:#?}");
+    assert_eq!(found.len(), 4, "{found:#?}");
     // Behind the same layer as pages; see `the_log_is_taken_out_by_who_may_read_it`.
     assert!(found[0].starts_with("router.rs: ") && found[0].contains("post(activity_export::export)"), "{found:#?}");
-    assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(ingest::sync)"), "{found:#?}");
+    // By what a mail carries; see `one_post_ends_the_mails_that_a_mail_is_one_of`.
+    assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(unsubscribe::end)"), "{found:#?}");
+    assert!(found[2].starts_with("router.rs: ") && found[2].contains("post(ingest::sync)"), "{found:#?}");
     // What the API has no route for.
-    assert!(found[2].starts_with("routes.rs: ") && found[2].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
+    assert!(found[3].starts_with("routes.rs: ") && found[3].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
 
     // No browser keeps what an agent proves itself with, so no page of others can make one send it.
     let server = TestServer::start().await;
@@ -802,7 +804,7 @@ async fn live_events_are_for_members_alone() {
 }
 
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 12] = [
     ("/healthz", "anybody: says that the process runs"),
     ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
@@ -811,6 +813,7 @@ const OTHERS: [(&str, &str); 11] = [
     ("/docs", "anybody: the documentation"),
     ("/docs/{page}", "anybody: the documentation"),
     ("/docs/rules/{rule}", "anybody: the documentation"),
+    ("/unsubscribe", "whoever has the mail, by what its header carries (server/tests/notifications.rs)"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
     ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
     ("/o/{org}/clusters/{cluster}/findings/export", "view_inventory (findings_are_taken_out_by_who_sees_the_cluster)"),

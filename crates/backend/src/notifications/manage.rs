@@ -190,7 +190,9 @@ impl Web {
             vec![(row.made_at.unix_timestamp_nanos() / 1_000).to_string(), row.id.to_string()]
         });
         let unknown = |what: &str| Error::Internal(format!("unknown {what} of a delivery"));
-        let deliveries = page.rows.into_iter().map(|row| {
+        let seen =
+            page.rows.into_iter().filter(|row| row.cluster_id.is_none_or(|cluster| org.sees(ClusterId(cluster))));
+        let deliveries = seen.map(|row| {
             let state = DeliveryState::parse(&row.state).ok_or_else(|| unknown("state"))?;
             let is_waiting = state == DeliveryState::Waiting;
             Ok(DeliveryRow {
@@ -449,7 +451,7 @@ async fn rows(
     org: &Authorized<Organisation, ViewInventory>,
     id: Option<NotificationId>,
 ) -> Result<Vec<Row>, Error> {
-    Ok(sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         r#"SELECT n.id, n.name, n.channel, n.user_id, u.name AS "member?", n.host, n.cluster_id, c.name AS "cluster?",
                   n.namespaces, n.least_severity, n.failed_runs, n.silent_clusters, n.cron, n.time_zone, n.next_at, n.ended,
@@ -467,7 +469,10 @@ async fn rows(
         MOST,
     )
     .fetch_all(tx)
-    .await?)
+    .await?;
+    // Of a cluster that is not seen any more, nothing is told and nothing is shown.
+    rows.retain(|row| row.cluster_id.is_none_or(|cluster| org.sees(ClusterId(cluster))));
+    Ok(rows)
 }
 
 async fn check_cluster<P>(
