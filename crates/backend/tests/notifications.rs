@@ -418,11 +418,12 @@ async fn a_job_that_is_done_twice_sends_one_mail() {
     let id = scene.make(&owner, &wanted("twice")).await.unwrap();
     let org = scene.at.look::<ViewInventory>(&owner, &scene.tenant.slug).await.unwrap();
     scene.at.web.test_notification(&org, id).await.unwrap();
+    // As if the queue had handed it out twice.
     scene
         .behind(
-            "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
-             SELECT id || 'x', job_type, job, status, attempts, max_attempts, run_at FROM apalis.jobs
-             WHERE job_type = 'notification'",
+            "INSERT INTO apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority)
+             SELECT job, '01ARZ3NDEKTSV4RRFFQ69G5FAV', job_type, status, attempts, max_attempts, run_at, priority
+             FROM apalis.jobs WHERE job_type = 'notification'",
         )
         .await;
     let _worker = scene.work();
