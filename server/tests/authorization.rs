@@ -49,6 +49,7 @@ type Case = (&'static str, Needs, Input, Value);
 fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
     let mut cases = of_accounts();
     cases.extend(of_organisations(t, cluster));
+    cases.extend(of_notifications(t));
     cases
 }
 
@@ -166,17 +167,6 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
             json!({"org": org, "name": "ci", "permissions[0]": "view_inventory", "days": "7"}),
         ),
         ("/api/revoke_api_token", May(MakeTokens), Form, json!({"org": org, "token": uid(9)})),
-        ("/api/notifications", May(ViewInventory), Json, json!({"org": org})),
-        ("/api/notification", May(ViewInventory), Json, json!({"org": org, "notification": uid(9), "query": query})),
-        (
-            "/api/make_notification",
-            May(ViewInventory),
-            Form,
-            json!({"org": org, "wanted[name]": "mine", "wanted[channel]": "mail", "wanted[findings]": "1"}),
-        ),
-        ("/api/remove_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
-        ("/api/resume_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
-        ("/api/test_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
         ("/api/activity", May(ViewActivity), Json, json!({"org": org, "query": {}})),
         ("/api/verify_activity", Whole(ViewActivity), Json, json!({"org": org})),
         ("/api/installation_organisations", Installation, Json, json!({"query": query})),
@@ -229,6 +219,28 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
             Form,
             json!({"org": org, "cluster": cluster, "confirmation": "renamed"}),
         ),
+    ]
+}
+
+/// About what is told to whom: everybody who sees clusters has themselves told; what is more is decided by what is asked for.
+fn of_notifications(t: &Tenant) -> Vec<Case> {
+    use Input::{Form, Json};
+    use Needs::May;
+    use Permission::ViewInventory;
+    let org = t.slug.as_str();
+    let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
+    vec![
+        ("/api/notifications", May(ViewInventory), Json, json!({"org": org})),
+        ("/api/notification", May(ViewInventory), Json, json!({"org": org, "notification": uid(9), "query": query})),
+        (
+            "/api/make_notification",
+            May(ViewInventory),
+            Form,
+            json!({"org": org, "wanted[name]": "mine", "wanted[channel]": "mail", "wanted[findings]": "1"}),
+        ),
+        ("/api/remove_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/resume_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/test_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
     ]
 }
 
