@@ -282,7 +282,7 @@ impl Web {
             digest.as_ref().map(|_| now),
             sent.url,
             sent.host,
-            sent.sealed_secret,
+            sent.kept_secret,
             MOST,
         )
         .execute(&mut *tx)
@@ -313,7 +313,7 @@ impl Web {
         if matches!(to, Receiver::Webhook(_)) {
             let secret = fresh_secret(&self.world);
             let place = secret_place(org.id, id);
-            sealed.sealed_secret = Some(self.keys.seal(&place, secret.expose_secret().as_bytes())?);
+            sealed.kept_secret = Some(self.keys.seal(&place, secret.expose_secret().as_bytes())?);
             sealed.secret = Some(secret);
         }
         Ok(sealed)
@@ -441,7 +441,7 @@ impl Web {
 struct Sealed {
     url: Option<Vec<u8>>,
     host: Option<String>,
-    sealed_secret: Option<Vec<u8>>,
+    kept_secret: Option<Vec<u8>>,
     secret: Option<SecretString>,
 }
 

@@ -145,8 +145,8 @@ impl Outbound {
 }
 
 fn failed(error: &reqwest::Error) -> Failed {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    if causes.into_iter().any(|cause| cause.is::<NotAllowed>()) {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    if causes.any(|cause| cause.downcast_ref::<NotAllowed>().is_some()) {
         Failed::Refused
     } else if error.is_timeout() {
         Failed::Timeout
