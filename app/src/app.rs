@@ -10,7 +10,7 @@ use leptos_router::{
 
 use crate::{
     lazy::{
-        Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, WhatIsVulnerable, WhatWasFound,
+        Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, Telling, WhatIsVulnerable, WhatWasFound,
         WholeOrganisation,
     },
     pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
@@ -60,6 +60,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings") view=WholeOrganisation::OrganisationSettings ssr=SsrMode::Async/>
                     <Route path=path!("/settings/tokens") view=WholeOrganisation::Tokens ssr=SsrMode::Async/>
                     <Route path=path!("/settings/tokens/new") view=WholeOrganisation::NewToken ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/notifications") view=Telling::AllNotifications ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/notifications/new") view=Telling::NewNotification ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/notifications/:notification") view=Telling::OneNotification ssr=SsrMode::Async/>
                     <Route path=path!("/settings/activity") view=WholeOrganisation::Activity ssr=SsrMode::Async/>
                     <Route path=path!("/team") view=Team::Members ssr=SsrMode::Async/>
                     <Route path=path!("/team/invitations") view=Team::Invitations ssr=SsrMode::Async/>

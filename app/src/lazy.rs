@@ -10,10 +10,11 @@ use leptos::{
 use leptos_router::{ChooseView, hooks::use_url};
 
 use crate::pages::{
-    AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllOrganisations, AuditList, AuditPolicy,
-    AuditSchedules, Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage, Findings,
-    Install, Invitations, Invite, Invited, Jobs, Member, Members, Mfa, NewToken, NewWaiver, OrganisationSettings,
-    Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify, Vulnerabilities, Vulnerable, Waivers,
+    AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllNotifications, AllOrganisations, AuditList,
+    AuditPolicy, AuditSchedules, Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage,
+    Findings, Install, Invitations, Invite, Invited, Jobs, Member, Members, Mfa, NewNotification, NewToken, NewWaiver,
+    OneNotification, OrganisationSettings, Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify,
+    Vulnerabilities, Vulnerable, Waivers,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -73,6 +74,11 @@ chunk! {
 chunk! {
     /// How an organisation works.
     settings WholeOrganisation { OrganisationSettings, Tokens, NewToken, Activity }
+}
+
+chunk! {
+    /// What is told to whom.
+    notifications Telling { AllNotifications, NewNotification, OneNotification }
 }
 
 chunk! {

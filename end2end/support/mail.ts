@@ -35,14 +35,23 @@ export async function mailServer(folder: string) {
 
 /** The last mail to an address with this subject; waits for one. */
 export async function mailTo(address: string, subject: string): Promise<Mail> {
+  return mailThat(address, subject, (mail) => mail.subject === subject);
+}
+
+/** The same, of which the subject is known in part. */
+export async function mailLike(address: string, subject: RegExp): Promise<Mail> {
+  return mailThat(address, String(subject), (mail) => subject.test(mail.subject));
+}
+
+async function mailThat(address: string, what: string, is: (mail: Mail) => boolean): Promise<Mail> {
   const folder = path.join(stack().folder, "mail");
   const name = `${encodeURIComponent(address.toLowerCase())}-`;
-  return until(`a mail to ${address}: ${subject}`, 20, async () =>
+  return until(`a mail to ${address}: ${what}`, 20, async () =>
     readdirSync(folder)
       .filter((file) => file.startsWith(name) && file.endsWith(".json"))
       .sort()
       .map((file) => JSON.parse(readFileSync(path.join(folder, file), "utf8")) as Mail)
-      .findLast((mail) => mail.subject === subject),
+      .findLast(is),
   );
 }
 

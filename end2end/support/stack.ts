@@ -50,6 +50,8 @@ export async function up(): Promise<() => Promise<void>> {
     ...oidc.env,
     KUBEWISE_SMTP_URL: mail.url,
     KUBEWISE_MAIL_FROM: "Kubewise <kubewise@northwind.example>",
+    // Where the tests receive webhooks.
+    KUBEWISE_WEBHOOK_ALLOW: "127.0.0.1/32",
     KUBEWISE_LOG: "trace",
     KUBEWISE_DATA_DIR: path.join(folder, "data"),
     KUBEWISE_LISTEN: `127.0.0.1:${port}`,

@@ -59,6 +59,8 @@ for (const [form, viewport] of [
         `${org}/settings`,
         `${org}/settings/tokens`,
         `${org}/settings/tokens/new`,
+        `${org}/settings/notifications`,
+        `${org}/settings/notifications/new`,
         `${org}/settings/activity`,
         `${org}/`,
         `${org}/clusters`,
@@ -157,7 +159,7 @@ test("nothing is wider than a phone", async ({ page }) => {
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
   const tabs = ["", "/applications", "/workloads", "/images", "/vulnerabilities", "/vulnerabilities?image=php:7.4-apache", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/docs/roles", "/docs/api", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/activity"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, `${org}/vulnerabilities?q=CVE-2023-45853`, ...tabs.map((tab) => cluster + tab)]) {
+  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/docs/roles", "/docs/api", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/notifications", "settings/notifications/new", "settings/activity", "audits/waivers", "audits/waivers/new", "audits/policy"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, `${org}/vulnerabilities?q=CVE-2023-45853`, ...tabs.map((tab) => cluster + tab)]) {
     if (path.startsWith("/docs")) await page.goto(path);
     else await visit(page, path);
     const viewport = page.locator("html");

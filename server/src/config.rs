@@ -5,7 +5,7 @@ mod source;
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use kubewise_backend::{BucketAddress, Mailer, SignUpPolicy};
+use kubewise_backend::{AllowedNetworks, BucketAddress, Mailer, SignUpPolicy};
 use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
@@ -40,6 +40,8 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from.
     pub mail_from: String,
+    /// Networks that webhooks may lead into although they are not public.
+    pub webhook_allow: AllowedNetworks,
     /// The OpenID Connect issuer that people may sign in through.
     pub oidc: Option<OidcIssuer>,
 }
@@ -160,6 +162,9 @@ impl Config {
         if let Some(url) = &smtp_url {
             Mailer::check_smtp_url(url).context("KUBEWISE_SMTP_URL")?;
         }
+        let webhook_allow = source.get("KUBEWISE_WEBHOOK_ALLOW").unwrap_or_default();
+        let webhook_allow =
+            webhook_allow.parse().map_err(|why| anyhow!("KUBEWISE_WEBHOOK_ALLOW={webhook_allow}: {why}"))?;
         Ok(Self {
             listen,
             public_url,
@@ -175,6 +180,7 @@ impl Config {
             signup,
             smtp_url,
             mail_from,
+            webhook_allow,
             oidc: oidc(source)?,
         })
     }
@@ -328,6 +334,9 @@ mod tests {
         refused(&[("KUBEWISE_MAIL_FROM", "Kubewise")], "KUBEWISE_MAIL_FROM");
         let from = ("KUBEWISE_MAIL_FROM", "kubewise@example.com");
         refused(&[("KUBEWISE_SMTP_URL", "https://mail.example.com"), from], "KUBEWISE_SMTP_URL");
+        for networks in ["localhost", "127.0.0.1", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/8;fd00::/8"] {
+            refused(&[("KUBEWISE_WEBHOOK_ALLOW", networks)], "KUBEWISE_WEBHOOK_ALLOW");
+        }
         refused(&[("KUBEWISE_LISTN", "127.0.0.1:1")], "KUBEWISE_LISTN");
         let (id, secret) = (("KUBEWISE_GOOGLE_CLIENT_ID", "kubewise"), ("KUBEWISE_GOOGLE_CLIENT_SECRET", "hunter2"));
         refused(&[id], "KUBEWISE_GOOGLE_CLIENT_SECRET must");

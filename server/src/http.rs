@@ -19,6 +19,7 @@ mod router;
 mod security;
 mod sessions;
 mod trace;
+mod unsubscribe;
 mod v1;
 
 pub use health::healthcheck;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use kubewise_backend::{
-    Bucket, BucketAddress, Ingest, Live, MasterKeys, Oidc, PasswordPolicy, Web, Worker, World, database::Part,
+    Bucket, BucketAddress, Ingest, Live, MasterKeys, Oidc, PasswordPolicy, Web, Webhooks, Worker, World, database::Part,
 };
 use leptos::config::LeptosOptions;
 use sqlx::PgPool;
@@ -54,7 +54,7 @@ pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web>
     let pool = databases.pool(Part::Web, WEB_CONNECTIONS)?;
     let bucket = bucket(config, keys.clone())?;
     let web = Web::new(pool, world.clone(), passwords, keys, bucket, config.signup);
-    Ok(web.at(&config.public_url).with_oidc(oidc.transpose()?))
+    Ok(web.at(&config.public_url).with_oidc(oidc.transpose()?).with_webhooks_to(config.webhook_allow.clone()))
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -92,7 +92,8 @@ pub async fn serve(config: Config) -> Result<()> {
         }
         let pool = databases.pool(Part::Worker, WORKER_CONNECTIONS)?;
         let keys = MasterKeys::open(&config.master_key_file, &world).context("KUBEWISE_MASTER_KEY_FILE")?;
-        let worker = Worker::new(pool, world.clone(), config.mailer()?, bucket(&config, keys)?);
+        let webhooks = Webhooks::new(keys.clone(), config.webhook_allow.clone());
+        let worker = Worker::new(pool, world.clone(), config.mailer()?, bucket(&config, keys)?, webhooks);
         let name = format!("{}-{}", std::process::id(), hex::encode(world.random::<4>()));
         Some(tokio::spawn(worker.run(name, wait(stopping.clone()))))
     } else {

@@ -49,6 +49,7 @@ type Case = (&'static str, Needs, Input, Value);
 fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
     let mut cases = of_accounts();
     cases.extend(of_organisations(t, cluster));
+    cases.extend(of_notifications(t));
     cases
 }
 
@@ -256,6 +257,28 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
     ]
 }
 
+/// About what is told to whom: everybody who sees clusters has themselves told; what is more is decided by what is asked for.
+fn of_notifications(t: &Tenant) -> Vec<Case> {
+    use Input::{Form, Json};
+    use Needs::May;
+    use Permission::ViewInventory;
+    let org = t.slug.as_str();
+    let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
+    vec![
+        ("/api/notifications", May(ViewInventory), Json, json!({"org": org})),
+        ("/api/notification", May(ViewInventory), Json, json!({"org": org, "notification": uid(9), "query": query})),
+        (
+            "/api/make_notification",
+            May(ViewInventory),
+            Form,
+            json!({"org": org, "wanted[name]": "mine", "wanted[channel]": "mail", "wanted[findings]": "1"}),
+        ),
+        ("/api/remove_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/resume_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/test_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+    ]
+}
+
 fn routes() -> Vec<(&'static str, Needs)> {
     use Needs::{Installation, May, Nothing, SignedIn};
     use Permission::{
@@ -285,6 +308,9 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/settings", May(ManageOrganisation)),
         ("/o/:org/settings/tokens", May(MakeTokens)),
         ("/o/:org/settings/tokens/new", May(MakeTokens)),
+        ("/o/:org/settings/notifications", May(ViewInventory)),
+        ("/o/:org/settings/notifications/new", May(ViewInventory)),
+        ("/o/:org/settings/notifications/:notification", May(ViewInventory)),
         ("/o/:org/settings/activity", May(ViewActivity)),
         ("/o/:org/team", May(ViewTeam)),
         ("/o/:org/team/invitations", May(ManageTeam)),
@@ -541,7 +567,13 @@ fn is_accounted_for(path: &str, status: u16) -> bool {
         | "/api/revoke_api_token"
         | "/api/disable_account"
         | "/api/retry_job" => status == 404,
-        "/api/finding" | "/o/:org/clusters/:cluster/findings/:finding" => status == 404,
+        "/api/finding"
+        | "/o/:org/clusters/:cluster/findings/:finding"
+        | "/api/notification"
+        | "/api/remove_notification"
+        | "/api/resume_notification"
+        | "/api/test_notification"
+        | "/o/:org/settings/notifications/:notification" => status == 404,
         // There is no app to remove, and there are no codes to make anew, unless the case before made some.
         "/api/remove_authenticator" | "/api/new_recovery_codes" => matches!(status, 404 | 200),
         // Nothing is being set up; a link without a token.
@@ -649,7 +681,8 @@ async fn pages_as_everybody(world: &mut World) -> String {
             .replace(":cluster", &cluster)
             .replace(":member", &world.tenant.user.to_string())
             .replace(":uid", &uid(1).to_string())
-            .replace(":finding", "00");
+            .replace(":finding", "00")
+            .replace(":notification", &uid(9).to_string());
         let mut statuses = Vec::new();
         for caller in Caller::ALL {
             world.enrol(caller, &cluster).await;
@@ -741,7 +774,7 @@ async fn what_changes_something_must_come_from_our_own_pages() {
 /// Those of the public API are all made by one macro in one file, and have their cases in `api.rs`, whose list of routes
 /// comes from the same macro.
 #[tokio::test]
-async fn the_only_other_route_that_changes_something_is_that_of_agents() {
+async fn the_only_other_routes_that_change_something_are_those_of_agents_and_of_mails() {
     fn sources(folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -773,12 +806,14 @@ async fn the_only_other_route_that_changes_something_is_that_of_agents() {
     assert!(of_the_api >= 12, "{found:#?}");
     found.retain(|line| !in_the_api(line));
     found.sort();
-    assert_eq!(found.len(), 3, "{found:#?}");
+    assert_eq!(found.len(), 4, "{found:#?}");
     // Behind the same layer as pages; see `the_log_is_taken_out_by_who_may_read_it`.
     assert!(found[0].starts_with("router.rs: ") && found[0].contains("post(activity_export::export)"), "{found:#?}");
-    assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(ingest::sync)"), "{found:#?}");
+    // By what a mail carries; see `one_post_ends_the_mails_that_a_mail_is_one_of`.
+    assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(unsubscribe::end)"), "{found:#?}");
+    assert!(found[2].starts_with("router.rs: ") && found[2].contains("post(ingest::sync)"), "{found:#?}");
     // What the API has no route for.
-    assert!(found[2].starts_with("routes.rs: ") && found[2].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
+    assert!(found[3].starts_with("routes.rs: ") && found[3].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
 
     // No browser keeps what an agent proves itself with, so no page of others can make one send it.
     let server = TestServer::start().await;
@@ -822,7 +857,7 @@ async fn live_events_are_for_members_alone() {
 }
 
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 12] = [
     ("/healthz", "anybody: says that the process runs"),
     ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
@@ -831,6 +866,7 @@ const OTHERS: [(&str, &str); 11] = [
     ("/docs", "anybody: the documentation"),
     ("/docs/{page}", "anybody: the documentation"),
     ("/docs/rules/{rule}", "anybody: the documentation"),
+    ("/unsubscribe", "whoever has the mail, by what its header carries (server/tests/notifications.rs)"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
     ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
     ("/o/{org}/clusters/{cluster}/findings/export", "view_inventory (findings_are_taken_out_by_who_sees_the_cluster)"),

@@ -12,6 +12,7 @@ mod identity;
 mod install;
 mod installation;
 mod inventory;
+mod notifications;
 mod organisation;
 mod passkeys;
 mod provider;
@@ -48,6 +49,10 @@ pub(crate) use installation::{
     DisableAccount, RetryJob, installation_accounts, installation_organisations, job_health,
 };
 pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};
+pub(crate) use notifications::{
+    MakeNotification, RemoveNotification, ResumeNotification, ShownNotification, TestNotification, notification,
+    notifications,
+};
 pub(crate) use organisation::{RenameOrganisation, RequireSecondFactor, SetJoinRule, organisation_settings};
 pub(crate) use passkeys::{Purpose, RemovePasskey, add_passkey, answer_passkey, ask_passkey, begin_passkey};
 pub(crate) use provider::{SetPassword, UnlinkGoogle, ways};

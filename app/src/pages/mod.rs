@@ -43,7 +43,9 @@ pub(crate) use outside::Outside;
 pub(crate) use overview::OrganisationOverview;
 pub(crate) use reset::Reset;
 pub(crate) use search::Search;
-pub(crate) use settings::{Activity, NewToken, OrganisationSettings, Tokens};
+pub(crate) use settings::{
+    Activity, AllNotifications, NewNotification, NewToken, OneNotification, OrganisationSettings, Tokens,
+};
 pub(crate) use signup::SignUp;
 pub(crate) use team::{Invitations, Invite, Member, Members};
 pub(crate) use verify::Verify;

@@ -52,6 +52,7 @@ pub mod permission {
         ViewActivity,
         MakeTokens,
         ManageTokens,
+        ManageNotifications,
     );
 }
 

@@ -47,7 +47,8 @@ fn status(now: OffsetDateTime, last_heard: Option<OffsetDateTime>, synced: Optio
     }
 }
 
-fn silent_after() -> Duration {
+/// How long an agent may be quiet before its cluster is silent.
+pub(crate) fn silent_after() -> Duration {
     3 * Duration::try_from(HEARTBEAT).unwrap_or(Duration::MINUTE)
 }
 

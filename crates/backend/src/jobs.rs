@@ -28,6 +28,7 @@ use crate::{
     audits::{AuditCluster, JudgeAgain},
     database::{self, Scope},
     mail::{Mail, Mailer},
+    notifications::{Deliver, Looked, Webhooks},
     session,
 };
 
@@ -55,7 +56,10 @@ const TRIES: usize = 8;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How late an audit is asked for that is due, at most.
+/// Attempts at telling somebody something that are under way at once: each waits for somebody else's server, and holds
+/// nothing of ours meanwhile.
+const TOLD_AT_ONCE: usize = 16;
+/// How late an audit is asked for that is due, or something told, at most.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 /// What was done is remembered for so long: jobs name people.
 const DONE_FOR: Duration = Duration::from_hours(1);
@@ -100,6 +104,13 @@ async fn send(mail: Mail, worker: Data<Worker>) -> Result<(), Error> {
     worker.send_mail(mail).await.inspect_err(|error| tracing::error!(%error, "a mail could not be sent yet"))
 }
 
+// What fails is tried again by its row, over hours: here, only what could not be written down.
+async fn deliver(job: Deliver, worker: Data<Worker>) -> Result<(), Error> {
+    worker.deliver(&job).await.inspect_err(|error| {
+        tracing::error!(%error, notification = %job.notification, "a notification could not be told yet");
+    })
+}
+
 /// The part of the server that does jobs.
 #[derive(Clone)]
 pub struct Worker {
@@ -107,12 +118,13 @@ pub struct Worker {
     pub(crate) world: World,
     pub(crate) mailer: Mailer,
     pub(crate) bucket: Bucket,
+    pub(crate) webhooks: Webhooks,
 }
 
 impl Worker {
     /// `pool` logs in as `kubewise_worker`.
-    pub const fn new(pool: PgPool, world: World, mailer: Mailer, bucket: Bucket) -> Self {
-        Self { pool, world, mailer, bucket }
+    pub const fn new(pool: PgPool, world: World, mailer: Mailer, bucket: Bucket, webhooks: Webhooks) -> Self {
+        Self { pool, world, mailer, bucket, webhooks }
     }
 
     /// Does jobs until `stop` resolves; what is under way is finished, what is not begun stays enqueued. A lost database
@@ -137,6 +149,7 @@ impl Worker {
         let mailing = WorkerContext::new(&format!("{name}-mail"));
         let auditing = WorkerContext::new(&format!("{name}-audit"));
         let judging = WorkerContext::new(&format!("{name}-judge-again"));
+        let telling = WorkerContext::new(&format!("{name}-notification"));
         let purge = WorkerBuilder::new(&purging)
             .backend(queue::<PurgeCluster>(&self.pool))
             .data(self.clone())
@@ -159,23 +172,33 @@ impl Worker {
             .data(self.clone())
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(judge_again);
+        let tell = WorkerBuilder::new(&telling)
+            .backend(queue::<Deliver>(&self.pool))
+            .data(self.clone())
+            .concurrency(TOLD_AT_ONCE)
+            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
+            .build(deliver);
         let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
-        let (purge, mail, audit, judge) = (purge.run(), mail.run(), audit.run(), judge.run());
-        tokio::pin!(purge, mail, audit, judge);
+        let (purge, mail, audit) = (purge.run(), mail.run(), audit.run());
+        let (judge, tell) = (judge.run(), tell.run());
+        tokio::pin!(purge, mail, audit, judge, tell);
         let ended = tokio::select! {
             result = &mut purge => result,
             result = &mut mail => result,
             result = &mut audit => result,
             result = &mut judge => result,
+            result = &mut tell => result,
             () = self.sweep() => Ok(()),
             () = self.keep_schedules() => Ok(()),
+            () = self.keep_notifications() => Ok(()),
             () = stop => {
                 // What is under way is finished; the caller decides how long it waits for that.
                 drop(purging.stop());
                 drop(mailing.stop());
                 drop(auditing.stop());
                 drop(judging.stop());
-                return tokio::try_join!(purge, mail, audit, judge).map(drop).map_err(failed);
+                drop(telling.stop());
+                return tokio::try_join!(purge, mail, audit, judge, tell).map(drop).map_err(failed);
             }
         };
         ended.map_err(failed)?;
@@ -207,6 +230,7 @@ impl Worker {
         for statement in [
             "DELETE FROM waivers WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM cluster_policies WHERE org_id = $1 AND cluster_id = $2",
+            "DELETE FROM notification_deliveries WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM audit_schedules WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM findings WHERE org_id = $1 AND cluster_id = $2",
             "DELETE FROM audit_runs WHERE org_id = $1 AND cluster_id = $2",
@@ -246,6 +270,19 @@ impl Worker {
         }
     }
 
+    /// Enqueues what is to be told, as it becomes due. Several servers do so at the same time.
+    async fn keep_notifications(&self) {
+        let mut every = tokio::time::interval(DUE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looked = Looked::since(self.world.now());
+        loop {
+            every.tick().await;
+            if let Err(error) = self.look_for_notifications(&mut looked).await {
+                tracing::warn!(%error, "notifications that are due could not be enqueued; tried again in a moment");
+            }
+        }
+    }
+
     /// Removes what has ended, every hour.
     async fn sweep(&self) {
         let mut every = tokio::time::interval(Duration::from_hours(1));
@@ -256,6 +293,7 @@ impl Worker {
                 self.remove_ended_links().await?;
                 self.remove_old_attempts().await?;
                 self.end_waivers_over().await?;
+                self.remove_old_deliveries().await?;
                 self.remove_done_jobs().await
             };
             if let Err(error) = swept.await {

@@ -5,10 +5,13 @@
 use std::path::PathBuf;
 
 use askama::Template;
-use kubewise_contract::{InvitationId, OrgId, UserId};
+use kubewise_contract::{InvitationId, NotificationId, OrgId, UserId};
 use lettre::{
     AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{Mailbox, MultiPart},
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue},
+    },
     transport::smtp::AsyncSmtpTransportBuilder,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -44,6 +47,8 @@ pub(crate) enum Mail {
     SecurityChanged { user: UserId, what: Changed },
     /// Somebody signed in with a browser that the account was not signed in with before, at this second since 1970.
     NewBrowser { user: UserId, browser: String, at: i64 },
+    /// Something that somebody wanted told is not told any more.
+    NotificationEnded { org: OrgId, notification: NotificationId },
 }
 
 /// What a person is told of in case it was not them.
@@ -146,16 +151,61 @@ impl Mailer {
         smtp(url).map(drop)
     }
 
+    /// The address of this installation.
+    pub(crate) fn site(&self) -> &str {
+        &self.public_url
+    }
+
     async fn send(&self, to: Mailbox, letter: &Letter<'_>) -> Result<(), Error> {
+        let broken = |e: askama::Error| Error::Internal(format!("mail: {e}"));
+        let text = PlainText { letter }.render().map_err(broken)?;
+        let html = Html { letter }.render().map_err(broken)?;
+        self.hand_over(to, Composed { subject: letter.subject.to_owned(), text, html, id: None, unsubscribe: None })
+            .await
+    }
+
+    /// Sends what was written elsewhere.
+    pub(crate) async fn post(&self, name: &str, email: &str, composed: Composed) -> Result<(), Error> {
+        self.hand_over(to(name, email)?, composed).await
+    }
+
+    /// Tells somebody of something, with the page where it can be seen.
+    pub(crate) async fn tell_about(
+        &self,
+        name: &str,
+        email: &str,
+        subject: &str,
+        what: String,
+        page: String,
+    ) -> Result<(), Error> {
+        let letter = Letter {
+            subject,
+            name,
+            paragraphs: vec![what],
+            link: Some(Link { label: "See it at Kubewise", url: page }),
+            closing: "You get this mail because you made it.",
+            site: &self.public_url,
+        };
+        self.send(to(name, email)?, &letter).await
+    }
+
+    async fn hand_over(&self, to: Mailbox, composed: Composed) -> Result<(), Error> {
         let broken = |e: &dyn std::fmt::Display| Error::Internal(format!("mail: {e}"));
-        let text = PlainText { letter }.render().map_err(|e| broken(&e))?;
-        let html = Html { letter }.render().map_err(|e| broken(&e))?;
-        let message = Message::builder()
-            .from(self.from.clone())
-            .to(to)
-            .subject(letter.subject)
-            .multipart(MultiPart::alternative_plain_html(text, html))
-            .map_err(|e| broken(&e))?;
+        let mut builder = Message::builder().from(self.from.clone()).to(to).subject(composed.subject);
+        if let Some(id) = composed.id {
+            builder = builder.message_id(Some(format!("<{id}@{}>", self.from.email.domain())));
+        }
+        if let Some(end) = composed.unsubscribe {
+            // RFC 8058: one POST ends it.
+            for (name, value) in [
+                (HeaderName::new_from_ascii_str("List-Unsubscribe"), format!("<{end}>")),
+                (HeaderName::new_from_ascii_str("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click".to_owned()),
+            ] {
+                builder = builder.raw_header(HeaderValue::new(name, value));
+            }
+        }
+        let body = MultiPart::alternative_plain_html(composed.text, composed.html);
+        let message = builder.multipart(body).map_err(|e| broken(&e))?;
         match &self.transport {
             Transport::Outbox(outbox) => outbox.send(message).await.map(drop).map_err(|e| broken(&e)),
             // A server's answer can repeat the address.
@@ -177,6 +227,17 @@ fn smtp(url: &SecretString) -> Result<AsyncSmtpTransportBuilder, Error> {
 
 fn mailbox(text: &str) -> Result<Mailbox, Error> {
     text.parse().map_err(|_| Error::Internal("not an address like Kubewise <kubewise@example.com>".to_owned()))
+}
+
+/// A mail that is written.
+pub(crate) struct Composed {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+    /// What is the same when the same is sent again, so that it is shown once.
+    pub(crate) id: Option<String>,
+    /// Where one POST ends such mails.
+    pub(crate) unsubscribe: Option<String>,
 }
 
 struct Link<'a> {
@@ -286,6 +347,7 @@ impl Worker {
                 self.mailer.send(to(&found.name, &found.email)?, &letter).await
             }
             Mail::Invitation { org, invitation } => self.send_invitation(org, invitation).await,
+            Mail::NotificationEnded { org, notification } => self.tell_ended(org, notification).await,
             Mail::PasswordChanged { user } => {
                 let what = "the password of your account at Kubewise was changed just now. Everywhere else you were signed out.";
                 self.tell(user, "Your password was changed", what.to_owned()).await
@@ -377,7 +439,7 @@ impl Worker {
 }
 
 /// `23 November 2026 at 13:05 UTC`
-fn moment(at: i64) -> String {
+pub(crate) fn moment(at: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     format!("{} {} {} at {:02}:{:02} UTC", at.day(), at.month(), at.year(), at.hour(), at.minute())
 }

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     Actor, Authorized, Bucket, BucketAddress, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy,
-    SignUpPolicy, Web, Worker, World,
+    SignUpPolicy, Web, Webhooks, Worker, World,
     database::{MIGRATIONS, Part, Target, migrate},
     permission::{AddClusters, Grant, ViewOrganisation},
 };
@@ -100,11 +100,17 @@ impl TestDatabase {
         Ingest::new(self.pool(Part::Ingest), world.clone(), kubewise_protocol::Limits::default())
     }
 
-    /// The part that does jobs; what it mails lands in a folder.
+    /// The part that does jobs; what it mails lands in a folder, and what tests receive is on this machine.
     pub fn worker(&self, world: &World, outbox: &Path) -> Worker {
+        self.worker_allowing(world, outbox, "127.0.0.1/32")
+    }
+
+    /// The same, with webhooks into these networks besides public ones.
+    pub fn worker_allowing(&self, world: &World, outbox: &Path, networks: &str) -> Worker {
         let mailer = Mailer::outbox(outbox.to_owned(), "Kubewise <kubewise@example.com>", "http://127.0.0.1:3000")
             .expect("an address");
-        Worker::new(self.pool(Part::Worker), world.clone(), mailer, self.bucket())
+        let webhooks = Webhooks::new(self.keys.clone(), networks.parse().expect("networks"));
+        Worker::new(self.pool(Part::Worker), world.clone(), mailer, self.bucket(), webhooks)
     }
 }
 
@@ -163,7 +169,7 @@ pub fn outdated_hash(password: &str) -> String {
 pub const PLACE: &str = "198.51.100.0/24";
 
 /// What an [`Installation`] puts into each table that has a cluster; what has a name is called after the cluster.
-const FILLED: [&str; 18] = [
+const FILLED: [&str; 21] = [
     "INSERT INTO organisation_keys SELECT $1, '', now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
      ON CONFLICT DO NOTHING",
     "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at) SELECT $1, $2, length($3), 'done', now()",
@@ -177,6 +183,13 @@ const FILLED: [&str; 18] = [
        message, patch)
      VALUES ($1, $2, '\\x00112233445566778899aabbccddeeff', 1, now(), 'pss-host-namespaces', 4, 'Pod', 'ns-' || $3,
              'web-' || $3, 'spec.hostPID', 'Found in ' || $3, '')",
+    "INSERT INTO notifications (org_id, id, name, channel, user_id, created_by, created_at, cluster_id, failed_runs,
+       silent_clusters)
+     SELECT $1, md5($3)::uuid, 'on call ' || $3, 'mail', user_id, user_id, now(), $2, false, false
+     FROM memberships WHERE org_id = $1 AND role = 'owner' LIMIT 1",
+    "INSERT INTO notification_deliveries (org_id, notification_id, id, event, cluster_id, made_at, state)
+     VALUES ($1, md5($3)::uuid, gen_random_uuid(), 'cluster.silent', $2, now(), 'sent')",
+    "INSERT INTO cluster_silences SELECT $1, $2, now(), now() WHERE $3::text IS NOT NULL",
     "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
        images, hash, manifest)
      VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', 'ns-' || $3, 'web-' || $3, now(), true, 'healthy', '{}', '', '')",

@@ -6,7 +6,10 @@ use kubewise_contract::Timestamp;
 use sqlx::PgPool;
 use webauthn_rs::Webauthn;
 
-use crate::{Bucket, MasterKeys, Oidc, SignUpPolicy, World, passkeys, password::PasswordPolicy, session::Sessions};
+use crate::{
+    AllowedNetworks, Bucket, MasterKeys, Oidc, SignUpPolicy, World, passkeys, password::PasswordPolicy,
+    session::Sessions,
+};
 
 /// All that pages may do. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +22,7 @@ pub struct Web {
     pub(crate) signup: SignUpPolicy,
     pub(crate) webauthn: Option<Arc<Webauthn>>,
     pub(crate) oidc: Option<Oidc>,
+    pub(crate) webhooks: AllowedNetworks,
 }
 
 impl Web {
@@ -31,7 +35,23 @@ impl Web {
         bucket: Bucket,
         signup: SignUpPolicy,
     ) -> Self {
-        Self { pool, world, passwords, keys, bucket, signup, webauthn: None, oidc: None }
+        Self {
+            pool,
+            world,
+            passwords,
+            keys,
+            bucket,
+            signup,
+            webauthn: None,
+            oidc: None,
+            webhooks: AllowedNetworks::NONE,
+        }
+    }
+
+    /// With webhooks that may lead into these networks although they are not public.
+    #[must_use]
+    pub fn with_webhooks_to(self, webhooks: AllowedNetworks) -> Self {
+        Self { webhooks, ..self }
     }
 
     /// With the passkeys of the site at this address, if it has a name.

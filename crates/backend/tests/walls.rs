@@ -76,7 +76,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-const TENANT_TABLES: [&str; 27] = [
+const TENANT_TABLES: [&str; 30] = [
     "organisations",
     "memberships",
     "clusters",
@@ -104,6 +104,9 @@ const TENANT_TABLES: [&str; 27] = [
     "cluster_policies",
     "image_scans",
     "vulnerabilities",
+    "notifications",
+    "notification_deliveries",
+    "cluster_silences",
 ];
 
 /// A column that each part may read, by table; none: no access at all.
@@ -115,10 +118,20 @@ fn readable(part: Part, table: &str) -> Option<&'static str> {
         (Part::Ingest, "memberships") => None,
         (
             Part::Ingest,
-            "organisation_keys" | "audit_runs" | "findings" | "audit_schedules" | "waivers" | "audit_policies"
-            | "cluster_policies",
+            "organisation_keys"
+            | "audit_runs"
+            | "findings"
+            | "audit_schedules"
+            | "waivers"
+            | "audit_policies"
+            | "cluster_policies"
+            | "notifications"
+            | "notification_deliveries"
+            | "cluster_silences",
         ) => None,
         (Part::Ingest, _) if of_people => None,
+        // What silence was seen is told; pages look for themselves.
+        (Part::Web, "cluster_silences") => None,
         // What was chosen of a cluster that is removed, and whom a mail invites.
         (Part::Worker, "invitations" | "api_tokens") => Some("org_id"),
         (Part::Worker, _) if of_people => None,
@@ -144,7 +157,16 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
             // And an invitation is found by its link, and what is due by its time, before it is known to which they belong: by
             // the owner's functions.
             let sees_all = part == Part::Owner
-                && matches!(table, "organisations" | "memberships" | "invitations" | "audit_schedules" | "waivers");
+                && matches!(
+                    table,
+                    "organisations"
+                        | "memberships"
+                        | "invitations"
+                        | "audit_schedules"
+                        | "waivers"
+                        | "notifications"
+                        | "notification_deliveries"
+                );
             let all = format!("SELECT {column} FROM {table}");
             let foreign = format!("SELECT {column} FROM {table} WHERE {column} = '{}'", two.org);
             if sees_all {
@@ -191,6 +213,14 @@ async fn no_login_writes_into_another_tenant() {
             "INSERT INTO api_tokens (org_id, id, hash, name, created_by, permissions, created_at, expires_at)
                  VALUES ('{org}', gen_random_uuid(), sha256('x'), 'x', '{me}', '{{}}', now(), now())"
         ),
+        format!(
+            "INSERT INTO notifications (org_id, id, name, channel, user_id, created_by, created_at, failed_runs, silent_clusters)
+                 VALUES ('{org}', gen_random_uuid(), 'x', 'mail', '{them}', '{me}', now(), true, true)"
+        ),
+        format!(
+            "INSERT INTO notification_deliveries (org_id, notification_id, id, event, made_at, state)
+                 VALUES ('{org}', gen_random_uuid(), gen_random_uuid(), 'test', now(), 'waiting')"
+        ),
         format!("INSERT INTO api_token_minutes VALUES ('{org}', gen_random_uuid(), now(), 0)"),
         format!("UPDATE api_token_minutes SET org_id = '{org}'"),
     ] {
@@ -215,6 +245,11 @@ async fn no_login_writes_into_another_tenant() {
         (Part::Web, format!("UPDATE clusters SET name = 'mine' WHERE org_id = '{org}' RETURNING id")),
         (Part::Worker, format!("DELETE FROM clusters WHERE org_id = '{org}' RETURNING id")),
         (Part::Worker, format!("DELETE FROM resources WHERE org_id = '{org}' RETURNING uid")),
+        (Part::Web, format!("DELETE FROM notifications WHERE org_id = '{org}' RETURNING id")),
+        (Part::Web, format!("UPDATE notifications SET ended = NULL WHERE org_id = '{org}' RETURNING id")),
+        (Part::Worker, format!("UPDATE notifications SET failures = 0 WHERE org_id = '{org}' RETURNING id")),
+        (Part::Worker, format!("DELETE FROM notification_deliveries WHERE org_id = '{org}' RETURNING id")),
+        (Part::Worker, format!("UPDATE cluster_silences SET seen_at = now() WHERE org_id = '{org}' RETURNING org_id")),
     ] {
         assert_eq!(attempt(&database.pool(part), Some(one.org), &statement).await, Ok(0), "{part:?}: {statement}");
     }
@@ -333,6 +368,27 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Worker, "UPDATE audit_policies SET rules = '{}'"),
         (Part::Worker, "INSERT INTO audit_policies DEFAULT VALUES"),
         (Part::Worker, "UPDATE cluster_policies SET profile = 'all'"),
+        // Where a webhook leads, and by which secret it is signed, pages write and never read; what became of it is the
+        // worker's to say.
+        (Part::Web, "SELECT url FROM notifications"),
+        (Part::Web, "SELECT secret FROM notifications"),
+        (Part::Web, "SELECT * FROM notifications"),
+        (Part::Web, "UPDATE notifications SET url = ''"),
+        (Part::Web, "UPDATE notifications SET user_id = gen_random_uuid()"),
+        (Part::Web, "UPDATE notification_deliveries SET state = 'sent'"),
+        (Part::Web, "INSERT INTO notification_deliveries (cluster_id) VALUES (gen_random_uuid())"),
+        (Part::Web, "DELETE FROM notification_deliveries"),
+        (Part::Web, "SELECT organisations_to_notify(now(), true)"),
+        (Part::Web, "SELECT recipient(gen_random_uuid())"),
+        (Part::Worker, "INSERT INTO notifications DEFAULT VALUES"),
+        (Part::Worker, "UPDATE notifications SET user_id = gen_random_uuid()"),
+        (Part::Worker, "UPDATE notifications SET url = ''"),
+        (Part::Worker, "DELETE FROM notifications"),
+        (Part::Worker, "UPDATE notification_deliveries SET event = 'test'"),
+        (Part::Worker, "DELETE FROM cluster_silences"),
+        (Part::Ingest, "SELECT organisations_to_notify(now(), true)"),
+        (Part::Ingest, "SELECT organisations_with_deliveries_before(now())"),
+        (Part::Ingest, "SELECT recipient(gen_random_uuid())"),
         // What tells a browser apart is for pages alone.
         (Part::Ingest, "SELECT * FROM known_browsers"),
         (Part::Ingest, "SELECT * FROM attempts"),
@@ -386,7 +442,7 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Worker, "UPDATE memberships SET role = 'owner'"),
         (Part::Worker, "INSERT INTO memberships DEFAULT VALUES"),
         (Part::Worker, "DELETE FROM memberships"),
-        (Part::Worker, "SELECT slug FROM organisations"),
+        (Part::Worker, "SELECT join_domain FROM organisations"),
         (Part::Worker, "UPDATE organisations SET name = 'x'"),
         (Part::Worker, "SELECT resources_named_like(NULL, '', '%', '%', 1)"),
         (Part::Worker, "SELECT * FROM users"),

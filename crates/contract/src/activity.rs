@@ -63,6 +63,10 @@ actions! {
     OwnershipTransfer = "organisation.transfer", "handed the organisation over to";
     TokenCreate = "token.create", "made the API token";
     TokenRevoke = "token.revoke", "revoked the API token";
+    NotificationCreate = "notification.create", "made the notification";
+    NotificationRemove = "notification.remove", "ended the notification";
+    NotificationResume = "notification.resume", "switched on again the notification";
+    NotificationTest = "notification.test", "sent a test of the notification";
     ActivityExport = "activity.export", "exported the activity log";
 }
 

@@ -193,6 +193,16 @@ pub enum Field {
     SystemNamespaces,
     /// How long a pod may take to stop.
     Grace,
+    /// What a notification is called.
+    NotificationName,
+    /// Whom mail is for.
+    Recipient,
+    /// What is told of.
+    Occasions,
+    /// Where a webhook leads.
+    Url,
+    /// Namespaces, with commas between.
+    Namespaces,
     /// A filter or position in a URL.
     Query,
 }
@@ -230,6 +240,11 @@ impl fmt::Display for Field {
             Self::RequiredLabels => "The required labels",
             Self::SystemNamespaces => "The namespaces",
             Self::Grace => "The time to stop",
+            Self::NotificationName => "The notification's name",
+            Self::Recipient => "The choice of a member",
+            Self::Occasions => "What is told of",
+            Self::Url => "The address",
+            Self::Namespaces => "The list of namespaces",
             Self::Query => "The address of this page",
         })
     }
@@ -289,6 +304,14 @@ pub enum Problem {
     NotATimeZone,
     /// Not a time of day.
     NotATime,
+    /// Not names of namespaces.
+    NotANamespace,
+    /// Not a URL that a webhook can be sent to.
+    NotAWebhook,
+    /// Would carry what is sent unencrypted.
+    NotEncrypted,
+    /// Leads where this server does not send.
+    NotReachable,
     /// Not that of an audit which was done.
     NoSuchAudit,
     /// Not the id of a rule.
@@ -348,6 +371,12 @@ impl fmt::Display for Problem {
             Self::Never => f.write_str("never comes."),
             Self::NotATimeZone => f.write_str("is not a name like Europe/Paris or UTC."),
             Self::NotATime => f.write_str("is not a time like 06:30."),
+            Self::NotANamespace => f.write_str("holds what is no name of a namespace, such as shop or shop-api."),
+            Self::NotAWebhook => f.write_str("is not one like https://hooks.example.com/kubewise, without a user or a password in it."),
+            Self::NotEncrypted => f.write_str("must begin with https://, so that nobody on the way reads what is sent."),
+            Self::NotReachable => {
+                f.write_str("leads to a network that this installation sends nothing to, such as one of its own.")
+            }
             Self::NoSuchAudit => {
                 f.write_str("is not that of one that was done in the cluster. Without a number, the last one is meant.")
             }

@@ -53,6 +53,14 @@ uuid_id! {
     WaiverId
 }
 uuid_id! {
+    /// What is told to whom.
+    NotificationId
+}
+uuid_id! {
+    /// One thing that was told.
+    DeliveryId
+}
+uuid_id! {
     /// `metadata.uid` of a Kubernetes object.
     ResourceUid
 }

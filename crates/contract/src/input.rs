@@ -73,6 +73,11 @@ text_input! {
     TokenName, Field::TokenName, 60
 }
 
+text_input! {
+    /// What people call a notification.
+    NotificationName, Field::NotificationName, 60
+}
+
 /// A cluster's name in Kubewise: 1 to 63 of lower-case letters, digits, `-` and `.` (so that it can be used on a command line).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterName(String);

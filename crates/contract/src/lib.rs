@@ -12,6 +12,7 @@ mod ids;
 mod input;
 mod installation;
 mod inventory;
+mod notification;
 mod page;
 mod policy;
 mod provider;
@@ -37,15 +38,21 @@ pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
 };
 pub use error::{Field, FieldError, Problem, UiError};
-pub use ids::{ClusterId, InvitationId, OrgId, OrgSlug, ResourceUid, TokenId, UserId, WaiverId};
+pub use ids::{
+    ClusterId, DeliveryId, InvitationId, NotificationId, OrgId, OrgSlug, ResourceUid, TokenId, UserId, WaiverId,
+};
 pub use input::{
-    ClusterName, EmailAddress, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName, PersonName,
-    TokenName,
+    ClusterName, EmailAddress, NotificationName, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName,
+    PersonName, TokenName,
 };
 pub use installation::{DeadJobRow, InstallationAccount, InstallationOrganisation, JobHealth, QueueHealth};
 pub use inventory::{
     AppSource, ApplicationRow, Health, ImageRow, NamespaceRow, NodeRow, ResourceDetail, ResourceRef, ResourceRow,
     SearchRow, WorkloadRow,
+};
+pub use notification::{
+    Channel, DeliveryEvent, DeliveryRow, DeliveryState, Ended, MemberChoice, NotificationDetail, NotificationRow,
+    Notifications, Occasions, parse_namespaces,
 };
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
 pub use policy::{Choice, ClusterPolicy, Decided, DecidedRule, ParametersInput, Policies};

@@ -81,6 +81,8 @@ permissions! {
         "Make API tokens of one's own, which never do more than oneself.";
     ManageTokens = "manage_tokens",
         "Make API tokens of the organisation, and revoke those of anybody.";
+    ManageNotifications = "manage_notifications",
+        "Have the organisation notified: by webhooks, and by mail to any member. Who sees clusters has mail sent to themselves.";
 }
 
 impl Role {
@@ -109,7 +111,8 @@ impl Role {
             Permission::ManageTeam
             | Permission::ManageOrganisation
             | Permission::ManageTokens
-            | Permission::ManagePolicies => match self {
+            | Permission::ManagePolicies
+            | Permission::ManageNotifications => match self {
                 Self::Owner | Self::Admin => true,
                 Self::Operator | Self::Viewer | Self::Billing => false,
             },
@@ -263,7 +266,12 @@ mod tests {
     fn who_is_limited_manages_nothing_of_the_whole() {
         for role in Role::ALL.into_iter().filter(|role| role.can_be_limited()) {
             assert!(!Permissions::of(role, true).contain(Permission::AddClusters));
-            for whole in [Permission::ManageTeam, Permission::ManageOrganisation, Permission::ManageTokens] {
+            for whole in [
+                Permission::ManageTeam,
+                Permission::ManageOrganisation,
+                Permission::ManageTokens,
+                Permission::ManageNotifications,
+            ] {
                 assert!(!role.may(whole), "{role} could lift its own limit by {whole:?}");
             }
         }

@@ -31,6 +31,7 @@ const KNOWN: &[&str] = &[
     "KUBEWISE_SMTP_URL",
     "KUBEWISE_TLS_CERT",
     "KUBEWISE_TLS_KEY",
+    "KUBEWISE_WEBHOOK_ALLOW",
 ];
 
 /// What other programs of the project read from the same environment.

@@ -14,6 +14,7 @@ use super::router::WebState;
 /// The pages: address, name, text.
 const PAGES: [(&str, &str, &str); 13] = [
     ("audits", "Audits", include_str!("../../../docs/audits.md")),
+    ("notifications", "Notifications", include_str!("../../../docs/notifications.md")),
     ("cli", "Audits of manifests in pipelines", include_str!("../../../docs/audit/cli.md")),
     ("rules", "Rules of the audits", include_str!("../../../docs/audit/rules.md")),
     ("scores", "Scores of audits", include_str!("../../../docs/audit/scores.md")),

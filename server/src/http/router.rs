@@ -26,7 +26,7 @@ use tower_http::{
 
 use super::{
     activity_export, assets, client_address, docs, events, findings_export, health, ingest, install, oidc, one_task,
-    origin, security, sessions, trace, v1,
+    origin, security, sessions, trace, unsubscribe, v1,
 };
 use docs::Documentation;
 
@@ -141,6 +141,11 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
     let streams = Router::new()
         .route("/o/{org}/events", get(events::events))
         .route("/o/{org}/activity/export", post(activity_export::export));
+    // What a mail carries is the proof, and mail programs send no Origin.
+    let unsubscribe = Router::new()
+        .route("/unsubscribe", get(unsubscribe::ask).post(unsubscribe::end))
+        .layer(RequestBodyLimitLayer::new(FORM_BYTES))
+        .with_state(state.clone());
     pages
         .route("/docs", get(docs::index))
         .route("/docs/{page}", get(docs::page).layer(CompressionLayer::new().br(true).gzip(true)))
@@ -153,4 +158,5 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .merge(assets::routes(&parts.leptos))
         // Outside of what surrounds the pages: no session, and no Origin, since no browser sends a token by itself.
         .merge(api)
+        .merge(unsubscribe)
 }

@@ -132,8 +132,13 @@ impl TestServer {
 
     /// Does jobs while the test goes on; what is mailed lands here.
     pub(crate) fn post_office(&self, world: &World) -> PostOffice {
+        self.post_office_allowing(world, "127.0.0.1/32")
+    }
+
+    /// The same, with webhooks into these networks besides public ones.
+    pub(crate) fn post_office_allowing(&self, world: &World, networks: &str) -> PostOffice {
         let folder = tempfile::tempdir().unwrap();
-        let worker = self.database.worker(world, folder.path());
+        let worker = self.database.worker_allowing(world, folder.path(), networks);
         tokio::spawn(worker.run("test".to_owned(), std::future::pending()));
         PostOffice { folder, taken: BTreeSet::new() }
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the log can be narrowed to: the beginnings of actions.
-const SUBJECTS: [(&str, &str); 9] = [
+const SUBJECTS: [(&str, &str); 10] = [
     ("cluster", "clusters"),
     ("audit", "audits"),
     ("waiver", "waivers"),
@@ -21,6 +21,7 @@ const SUBJECTS: [(&str, &str); 9] = [
     ("member", "members"),
     ("invitation", "invitations"),
     ("token", "API tokens"),
+    ("notification", "notifications"),
     ("organisation", "the organisation"),
     ("activity", "this log"),
 ];

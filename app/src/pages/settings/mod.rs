@@ -1,7 +1,9 @@
-//! `/o/{org}/settings`: what the organisation is called and asks of its members, API tokens, and what was done.
+//! `/o/{org}/settings`: what the organisation is called and asks of its members, what it is told of, API tokens, and what
+//! was done.
 
 mod activity;
 mod new_token;
+mod notifications;
 mod organisation;
 mod tokens;
 
@@ -13,12 +15,14 @@ use crate::parts::Head;
 
 pub(crate) use activity::Activity;
 pub(crate) use new_token::NewToken;
+pub(crate) use notifications::{AllNotifications, NewNotification, OneNotification};
 pub(crate) use organisation::OrganisationSettings;
 pub(crate) use tokens::Tokens;
 
 /// The pages of the settings, and what one must hold for each.
-const TABS: [Tab; 3] = [
+const TABS: [Tab; 4] = [
     ("/settings", "Organisation", Permission::ManageOrganisation),
+    ("/settings/notifications", "Notifications", Permission::ViewInventory),
     ("/settings/tokens", "API tokens", Permission::MakeTokens),
     ("/settings/activity", "Activity log", Permission::ViewActivity),
 ];

@@ -17,3 +17,4 @@ mod waivers;
 pub(crate) use again::JudgeAgain;
 pub use export::FindingsExport;
 pub(crate) use run::AuditCluster;
+pub(crate) use schedule::Timetable;

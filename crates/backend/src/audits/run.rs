@@ -24,6 +24,7 @@ use crate::{
     database::{self, Scope},
     jobs::Queue,
     live,
+    notifications::{self, Occasion},
 };
 
 /// Objects that are unpacked at once, and after which it is told how far reading is.
@@ -99,6 +100,10 @@ impl Worker {
         .await?;
         if again == Some(true) {
             ask::request(&mut tx, &self.world, job.org, job.cluster, Why::Again).await?;
+        }
+        if again.is_some() {
+            let occasion = Occasion::Failed { audit: job.number };
+            notifications::tell(&mut tx, &self.world, job.org, job.cluster, occasion).await?;
         }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         Ok(tx.commit().await?)
@@ -281,6 +286,10 @@ impl Worker {
         .await?;
         if run.again {
             ask::request(&mut tx, &self.world, job.org, job.cluster, Why::Again).await?;
+        }
+        if opened > 0 {
+            let occasion = Occasion::Audited { audit: job.number };
+            notifications::tell(&mut tx, &self.world, job.org, job.cluster, occasion).await?;
         }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         tx.commit().await?;

@@ -12,6 +12,7 @@ use crate::{
     activity::Entry,
     database::{self, Scope},
     inventory::cursor,
+    notifications::{self, MISSED_AFTER, Occasion},
     permission::{RunAudits, ViewInventory},
     world::timestamp,
 };
@@ -59,6 +60,17 @@ impl Timetable {
         // As the database of time zones writes it.
         let zone_name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Self { cron, zone, zone_name })
+    }
+
+    /// The same, if it comes at all and not too often: as it is kept, and when it comes first.
+    pub(crate) fn checked(
+        schedule: &Schedule,
+        now: OffsetDateTime,
+    ) -> Result<(Schedule, Option<OffsetDateTime>), FieldError> {
+        let table = Self::parse(schedule)?;
+        table.check(now)?;
+        let next = table.next(now);
+        Ok((Schedule { cron: schedule.cron.trim().to_owned(), time_zone: table.zone_name }, next))
     }
 
     /// The first time after this moment; none when it never comes again.
@@ -282,7 +294,12 @@ impl Worker {
             let cluster = ClusterId(row.cluster_id);
             // Of a cluster that sent nothing yet there is nothing to judge.
             if row.is_known {
-                ask::request(&mut tx, &self.world, org, cluster, ask::Why::Due(row.next_at)).await?;
+                let why = ask::Why::Due(row.next_at);
+                let (audit, is_new) = ask::request(&mut tx, &self.world, org, cluster, why).await?;
+                if is_new && now - row.next_at > MISSED_AFTER {
+                    let occasion = Occasion::Missed { audit, due_at: row.next_at };
+                    notifications::tell(&mut tx, &self.world, org, cluster, occasion).await?;
+                }
             }
             let schedule = Schedule { cron: row.cron, time_zone: row.time_zone };
             // However many were missed: the one that was just asked for is for all of them.
