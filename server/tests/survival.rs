@@ -363,7 +363,8 @@ async fn recordings_arrive_whole_one_day_after_the_other() {
 /// How many of each severity, by image: counted over what the Kubernetes API serves, by other means than the server's.
 async fn counted(stack: &Stack) -> BTreeMap<String, [i64; 5]> {
     let url = format!("http://{}/apis/aquasecurity.github.io/v1alpha1/vulnerabilityreports", stack.api.addr);
-    let list: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let client = reqwest::Client::builder().build().unwrap();
+    let list: serde_json::Value = client.get(url).send().await.unwrap().json().await.unwrap();
     let mut newest: BTreeMap<String, &serde_json::Value> = BTreeMap::new();
     for item in list["items"].as_array().unwrap() {
         let report = &item["report"];

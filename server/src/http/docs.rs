@@ -12,7 +12,7 @@ use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html
 use super::router::WebState;
 
 /// The pages: address, name, text.
-const PAGES: [(&str, &str, &str); 13] = [
+const PAGES: [(&str, &str, &str); 14] = [
     ("audits", "Audits", include_str!("../../../docs/audits.md")),
     ("notifications", "Notifications", include_str!("../../../docs/notifications.md")),
     ("cli", "Audits of manifests in pipelines", include_str!("../../../docs/audit/cli.md")),

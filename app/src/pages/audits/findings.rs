@@ -80,7 +80,7 @@ fn page(place: &ClusterPlace, query: &FindingsQuery, found: Found, run: Post) ->
         }
     };
     if last.waived > 0 {
-        sentence.push_str(&format!(" Waived: {}.", number(last.waived)));
+        sentence = format!("{sentence} Waived: {}.", number(last.waived));
     }
     view! {
         {head(place, &audit, sentence.into_any(), button.into_any())}

@@ -52,7 +52,7 @@ pub(crate) fn AuditPolicy() -> impl IntoView {
                 match found.await {
                     Ok(found) => {
                         let chosen = params.with_untracked(|params| params.get("rule")).unwrap_or_default();
-                        page(&org.get_untracked(), &query.get_untracked(), found, &chosen, forms)
+                        page(&org.get_untracked(), &query.get_untracked(), found, &chosen, &forms)
                     }
                     Err(error) => failure(&error),
                 }
@@ -61,7 +61,7 @@ pub(crate) fn AuditPolicy() -> impl IntoView {
     }
 }
 
-fn page(org: &str, query: &ListQuery, found: Policies, chosen: &str, forms: Forms) -> AnyView {
+fn page(org: &str, query: &ListQuery, found: Policies, chosen: &str, forms: &Forms) -> AnyView {
     view! {
         <div class="grid">
             <div class="card">
@@ -83,7 +83,7 @@ fn word(decided: Decided) -> AnyView {
     }
 }
 
-fn rules(org: &str, found: &Policies, chosen: &str, forms: Forms) -> AnyView {
+fn rules(org: &str, found: &Policies, chosen: &str, forms: &Forms) -> AnyView {
     let can_set = found.can_set;
     let lines: Vec<_> = found.rules.iter().map(|rule| decided(org, rule, can_set, forms)).collect();
     let lines = if lines.is_empty() {
@@ -109,7 +109,7 @@ fn rules(org: &str, found: &Policies, chosen: &str, forms: Forms) -> AnyView {
     .into_any()
 }
 
-fn decided(org: &str, rule: &DecidedRule, can_set: bool, forms: Forms) -> AnyView {
+fn decided(org: &str, rule: &DecidedRule, can_set: bool, forms: &Forms) -> AnyView {
     let usual = rule.usual.map(|severity| format!(", by the catalogue {severity}"));
     let button = can_set.then(|| {
         let fields = [("org", org.to_owned()), ("rule", rule.rule.clone())];
@@ -125,8 +125,9 @@ fn decided(org: &str, rule: &DecidedRule, can_set: bool, forms: Forms) -> AnyVie
     .into_any()
 }
 
-fn decide(org: &str, catalogue: &[Choice], chosen: &str, forms: Forms) -> AnyView {
-    let trouble = forms.rule.trouble();
+fn decide(org: &str, catalogue: &[Choice], chosen: &str, forms: &Forms) -> AnyView {
+    let post = forms.rule;
+    let trouble = post.trouble();
     let rules: Vec<_> = catalogue
         .iter()
         .map(|rule| {
@@ -141,7 +142,7 @@ fn decide(org: &str, catalogue: &[Choice], chosen: &str, forms: Forms) -> AnyVie
         .collect();
     let org = org.to_owned();
     view! {
-        <PostForm post=forms.rule>
+        <PostForm post>
             <div class="form">
                 <FormError trouble/>
                 <input type="hidden" name="org" value=org/>
@@ -154,14 +155,14 @@ fn decide(org: &str, catalogue: &[Choice], chosen: &str, forms: Forms) -> AnyVie
                     <label for="policy-decided">"Here"</label>
                     <select id="policy-decided" name="decided">{choices}</select>
                 </div>
-                <div class="act"><Submit pending=forms.rule.pending() class="btn">"Decide"</Submit></div>
+                <div class="act"><Submit pending=post.pending() class="btn">"Decide"</Submit></div>
             </div>
         </PostForm>
     }
     .into_any()
 }
 
-fn parameters(org: &str, found: &Policies, forms: Forms) -> AnyView {
+fn parameters(org: &str, found: &Policies, forms: &Forms) -> AnyView {
     let p = &found.parameters;
     let body = if found.can_set { parameters_form(org, p, forms) } else { parameters_shown(p) };
     view! {
@@ -191,15 +192,16 @@ fn parameters_shown(p: &ParametersInput) -> AnyView {
     .into_any()
 }
 
-fn parameters_form(org: &str, p: &ParametersInput, forms: Forms) -> AnyView {
-    let trouble = forms.parameters.trouble();
+fn parameters_form(org: &str, p: &ParametersInput, forms: &Forms) -> AnyView {
+    let (post, done) = (forms.parameters, forms.done);
+    let trouble = post.trouble();
     let p = p.clone();
     let org = org.to_owned();
     view! {
-        <PostForm post=forms.parameters>
+        <PostForm post>
             <div class="form">
                 <FormError trouble/>
-                {done_note(forms.done, "parameters", "Set. Clusters are being judged again.")}
+                {done_note(done, "parameters", "Set. Clusters are being judged again.")}
                 <input type="hidden" name="org" value=org/>
                 <TextField name="parameters[allowed_registries]" label="Images come from".into_any() field=Field::Registries trouble
                     code=true spare=true value=p.allowed_registries hint="Such as registry.example.com, ghcr.io/acme. Empty: from anywhere."/>
@@ -215,28 +217,29 @@ fn parameters_form(org: &str, p: &ParametersInput, forms: Forms) -> AnyView {
                     hint="Rules about how applications are set up leave them out."/>
                 <TextField name="parameters[maximum_grace_seconds]" label="Seconds that a pod may take to stop".into_any()
                     field=Field::Grace trouble kind="number" value=p.maximum_grace_seconds/>
-                <div class="act"><Submit pending=forms.parameters.pending() class="btn">"Set the parameters"</Submit></div>
+                <div class="act"><Submit pending=post.pending() class="btn">"Set the parameters"</Submit></div>
             </div>
         </PostForm>
     }
     .into_any()
 }
 
-fn waivers(org: &str, found: &Policies, forms: Forms) -> AnyView {
-    let trouble = forms.waivers.trouble();
+fn waivers(org: &str, found: &Policies, forms: &Forms) -> AnyView {
+    let (post, done) = (forms.waivers, forms.done);
+    let trouble = post.trouble();
     let fixed = !found.can_set;
     let (asked, annotations) = (found.waivers_are_asked, found.annotations_waive);
     let button = found.can_set.then(|| {
-        view! { <div class="act"><Submit pending=forms.waivers.pending() class="btn">"Set"</Submit></div> }
+        view! { <div class="act"><Submit pending=post.pending() class="btn">"Set"</Submit></div> }
     });
     let org = org.to_owned();
     view! {
         <section class="setting">
             <div><h2>"Waivers"</h2><p>"Who decides what is lived with."</p></div>
-            <PostForm post=forms.waivers>
+            <PostForm post>
                 <div class="form">
                     <FormError trouble/>
-                    {done_note(forms.done, "waivers", "Set.")}
+                    {done_note(done, "waivers", "Set.")}
                     <input type="hidden" name="org" value=org/>
                     <label class="option">
                         <input type="checkbox" name="asked" value="1" checked=asked disabled=fixed/>
@@ -255,7 +258,7 @@ fn waivers(org: &str, found: &Policies, forms: Forms) -> AnyView {
     .into_any()
 }
 
-fn clusters(org: &str, query: &ListQuery, found: &Policies, forms: Forms) -> AnyView {
+fn clusters(org: &str, query: &ListQuery, found: &Policies, forms: &Forms) -> AnyView {
     if found.clusters.is_empty() {
         return ().into_any();
     }
@@ -281,7 +284,7 @@ fn clusters(org: &str, query: &ListQuery, found: &Policies, forms: Forms) -> Any
     .into_any()
 }
 
-fn cluster_row(org: &str, cluster: &ClusterPolicy, found: &Policies, forms: Forms) -> AnyView {
+fn cluster_row(org: &str, cluster: &ClusterPolicy, found: &Policies, forms: &Forms) -> AnyView {
     let runs = cluster.runs.clone().map(|version| format!("runs {version}"));
     let body = if found.can_set { cluster_form(org, cluster, found, forms) } else { cluster_shown(cluster, found) };
     view! {
@@ -297,7 +300,8 @@ fn cluster_shown(cluster: &ClusterPolicy, found: &Policies) -> AnyView {
     view! { {title}{version} }.into_any()
 }
 
-fn cluster_form(org: &str, cluster: &ClusterPolicy, found: &Policies, forms: Forms) -> AnyView {
+fn cluster_form(org: &str, cluster: &ClusterPolicy, found: &Policies, forms: &Forms) -> AnyView {
+    let post = forms.cluster;
     let profiles: Vec<_> = found
         .profiles
         .iter()
@@ -316,7 +320,7 @@ fn cluster_form(org: &str, cluster: &ClusterPolicy, found: &Policies, forms: For
         .collect();
     let (org, id, name) = (org.to_owned(), cluster.id.to_string(), cluster.name.clone());
     view! {
-        <PostForm post=forms.cluster>
+        <PostForm post>
             <div class="filters">
                 <input type="hidden" name="org" value=org/>
                 <input type="hidden" name="cluster" value=id/>
@@ -326,7 +330,7 @@ fn cluster_form(org: &str, cluster: &ClusterPolicy, found: &Policies, forms: For
                         <option value="">"for the version that it runs"</option>{versions}
                     </select>
                 </span>
-                <button type="submit" class="btn small" aria-label=format!("Set how {name} is judged") disabled=forms.cluster.pending()>"Set"</button>
+                <button type="submit" class="btn small" aria-label=format!("Set how {name} is judged") disabled=post.pending()>"Set"</button>
             </div>
         </PostForm>
     }

@@ -401,26 +401,7 @@ async fn put(
     }
     let opened = fresh.iter().filter(|row| !row.is_waived()).count();
     let fixed = open.values().filter(|open| !open.waived && found.decisions.judges(&open.rule)).count();
-    let (mut gone, mut unjudged) = (Vec::new(), Vec::new());
-    for (fingerprint, open) in open {
-        unjudged.push(!found.decisions.judges(&open.rule));
-        gone.push(fingerprint);
-    }
-    for (gone, unjudged) in gone.chunks(ROWS).zip(unjudged.chunks(ROWS)) {
-        sqlx::query!(
-            "UPDATE findings f SET closed_in = $5, closed_at = $6, unjudged = g.unjudged
-             FROM unnest($3::bytea[], $4::bool[]) AS g (fingerprint, unjudged)
-             WHERE f.org_id = $1 AND f.cluster_id = $2 AND f.closed_in IS NULL AND f.fingerprint = g.fingerprint",
-            org,
-            cluster,
-            gone,
-            unjudged,
-            job.number,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
+    close(&mut *tx, job, open, &found.decisions, now).await?;
     for rows in fresh.chunks(ROWS) {
         let c = Columns::of(rows);
         sqlx::query!(
@@ -476,6 +457,37 @@ async fn put(
     }
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     Ok((number(opened), number(fixed)))
+}
+
+/// Closes what was not found any more; what is not judged any more was not fixed by anybody.
+async fn close(
+    tx: &mut PgConnection,
+    job: &AuditCluster,
+    open: HashMap<Vec<u8>, Open>,
+    decisions: &Decisions,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let (mut gone, mut unjudged) = (Vec::new(), Vec::new());
+    for (fingerprint, open) in open {
+        unjudged.push(!decisions.judges(&open.rule));
+        gone.push(fingerprint);
+    }
+    for (gone, unjudged) in gone.chunks(ROWS).zip(unjudged.chunks(ROWS)) {
+        sqlx::query!(
+            "UPDATE findings f SET closed_in = $5, closed_at = $6, unjudged = g.unjudged
+             FROM unnest($3::bytea[], $4::bool[]) AS g (fingerprint, unjudged)
+             WHERE f.org_id = $1 AND f.cluster_id = $2 AND f.closed_in IS NULL AND f.fingerprint = g.fingerprint",
+            job.org.0,
+            job.cluster.0,
+            gone,
+            unjudged,
+            job.number,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }
 
 impl Row {

@@ -66,7 +66,7 @@ impl From<Numbers> for Scan {
 }
 
 /// A row of `image_scans`.
-struct Scanned {
+struct Report {
     key: String,
     scanned_at: OffsetDateTime,
     scanner: String,
@@ -80,9 +80,9 @@ struct Scanned {
     fixable: i64,
 }
 
-impl From<Scanned> for ImageScan {
-    fn from(s: Scanned) -> Self {
-        let Scanned { critical, high, medium, low, unknown, fixable, .. } = s;
+impl From<Report> for ImageScan {
+    fn from(s: Report) -> Self {
+        let Report { critical, high, medium, low, unknown, fixable, .. } = s;
         Self {
             image: s.key,
             scan: Scan { counts: VulnerabilityCounts { critical, high, medium, low, unknown }, fixable },
@@ -275,7 +275,7 @@ async fn above(
     .fetch_one(&mut *tx)
     .await?;
     let worst = sqlx::query_as!(
-        Scanned,
+        Report,
         "SELECT key, scanned_at, scanner, scanner_version, os, critical, high, medium, low, unknown, fixable
          FROM image_scans s
          WHERE org_id = $1 AND cluster_id = $2
