@@ -49,6 +49,7 @@ type Case = (&'static str, Needs, Input, Value);
 fn server_functions(t: &Tenant, cluster: &str) -> Vec<Case> {
     let mut cases = of_accounts();
     cases.extend(of_organisations(t, cluster));
+    cases.extend(of_audits(t, cluster));
     cases.extend(of_notifications(t));
     cases
 }
@@ -125,8 +126,8 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
     use Input::{Form, Json};
     use Needs::{Installation, May, Nothing, SignedIn, Whole};
     use Permission::{
-        AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManagePolicies, ManageTeam,
-        RunAudits, ViewActivity, ViewInventory, ViewOrganisation, ViewTeam, WaiveFindings,
+        AddClusters, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, ViewActivity,
+        ViewInventory, ViewOrganisation, ViewTeam,
     };
     let org = t.slug.as_str();
     let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
@@ -176,6 +177,65 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/retry_job", Installation, Form, json!({"id": "x"})),
         ("/api/frame", May(ViewOrganisation), Json, json!({"org": org})),
         ("/api/overview", May(ViewInventory), Json, json!({"org": org})),
+        ("/api/clusters", May(ViewInventory), Json, in_org()),
+        ("/api/search", May(ViewInventory), Json, in_org()),
+        ("/api/cluster", May(ViewInventory), Json, in_cluster()),
+        ("/api/applications", May(ViewInventory), Json, in_cluster()),
+        ("/api/workloads", May(ViewInventory), Json, in_cluster()),
+        ("/api/images", May(ViewInventory), Json, in_cluster()),
+        ("/api/vulnerabilities", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "query": {}})),
+        ("/api/vulnerable", May(ViewInventory), Json, in_org()),
+        ("/api/nodes", May(ViewInventory), Json, in_cluster()),
+        ("/api/namespaces", May(ViewInventory), Json, in_cluster()),
+        ("/api/resources", May(ViewInventory), Json, in_cluster()),
+        ("/api/resource", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "uid": uid(1)})),
+        ("/api/may_manage", May(AddClusters), Json, json!({"org": org})),
+        ("/api/may_manage_cluster", May(ManageClusters), Json, in_cluster()),
+        ("/api/install", May(ManageClusters), Json, in_cluster()),
+        ("/api/install_status", May(ManageClusters), Json, in_cluster()),
+        ("/api/add_cluster", May(AddClusters), Form, json!({"org": org, "name": "fresh"})),
+        ("/api/rename_cluster", May(ManageClusters), Form, json!({"org": org, "cluster": cluster, "name": "renamed"})),
+        ("/api/rotate_token", May(ManageClusters), Form, json!({"org": org, "cluster": cluster})),
+        ("/api/revoke_token", May(ManageClusters), Form, json!({"org": org, "cluster": cluster})),
+        (
+            "/api/delete_cluster",
+            May(ManageClusters),
+            Form,
+            json!({"org": org, "cluster": cluster, "confirmation": "renamed"}),
+        ),
+    ]
+}
+
+/// About what is told to whom: everybody who sees clusters has themselves told; what is more is decided by what is asked for.
+fn of_notifications(t: &Tenant) -> Vec<Case> {
+    use Input::{Form, Json};
+    use Needs::May;
+    use Permission::ViewInventory;
+    let org = t.slug.as_str();
+    let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
+    vec![
+        ("/api/notifications", May(ViewInventory), Json, json!({"org": org})),
+        ("/api/notification", May(ViewInventory), Json, json!({"org": org, "notification": uid(9), "query": query})),
+        (
+            "/api/make_notification",
+            May(ViewInventory),
+            Form,
+            json!({"org": org, "wanted[name]": "mine", "wanted[channel]": "mail", "wanted[findings]": "1"}),
+        ),
+        ("/api/remove_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/resume_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+        ("/api/test_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
+    ]
+}
+
+/// About audits, and what is decided about them.
+fn of_audits(t: &Tenant, cluster: &str) -> Vec<Case> {
+    use Input::{Form, Json};
+    use Needs::May;
+    use Permission::{ManagePolicies, RunAudits, ViewInventory, WaiveFindings};
+    let org = t.slug.as_str();
+    let in_org = || json!({"org": org, "query": {"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null}});
+    vec![
         ("/api/audits", May(ViewInventory), Json, in_org()),
         ("/api/findings", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "query": {}})),
         ("/api/finding", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "finding": "00"})),
@@ -228,54 +288,6 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
             json!({"org": org, "cluster": cluster, "profile": "cis", "version": "1.36"}),
         ),
         ("/api/run_audit", May(RunAudits), Form, json!({"org": org, "cluster": cluster})),
-        ("/api/clusters", May(ViewInventory), Json, in_org()),
-        ("/api/search", May(ViewInventory), Json, in_org()),
-        ("/api/cluster", May(ViewInventory), Json, in_cluster()),
-        ("/api/applications", May(ViewInventory), Json, in_cluster()),
-        ("/api/workloads", May(ViewInventory), Json, in_cluster()),
-        ("/api/images", May(ViewInventory), Json, in_cluster()),
-        ("/api/vulnerabilities", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "query": {}})),
-        ("/api/vulnerable", May(ViewInventory), Json, in_org()),
-        ("/api/nodes", May(ViewInventory), Json, in_cluster()),
-        ("/api/namespaces", May(ViewInventory), Json, in_cluster()),
-        ("/api/resources", May(ViewInventory), Json, in_cluster()),
-        ("/api/resource", May(ViewInventory), Json, json!({"org": org, "cluster": cluster, "uid": uid(1)})),
-        ("/api/may_manage", May(AddClusters), Json, json!({"org": org})),
-        ("/api/may_manage_cluster", May(ManageClusters), Json, in_cluster()),
-        ("/api/install", May(ManageClusters), Json, in_cluster()),
-        ("/api/install_status", May(ManageClusters), Json, in_cluster()),
-        ("/api/add_cluster", May(AddClusters), Form, json!({"org": org, "name": "fresh"})),
-        ("/api/rename_cluster", May(ManageClusters), Form, json!({"org": org, "cluster": cluster, "name": "renamed"})),
-        ("/api/rotate_token", May(ManageClusters), Form, json!({"org": org, "cluster": cluster})),
-        ("/api/revoke_token", May(ManageClusters), Form, json!({"org": org, "cluster": cluster})),
-        (
-            "/api/delete_cluster",
-            May(ManageClusters),
-            Form,
-            json!({"org": org, "cluster": cluster, "confirmation": "renamed"}),
-        ),
-    ]
-}
-
-/// About what is told to whom: everybody who sees clusters has themselves told; what is more is decided by what is asked for.
-fn of_notifications(t: &Tenant) -> Vec<Case> {
-    use Input::{Form, Json};
-    use Needs::May;
-    use Permission::ViewInventory;
-    let org = t.slug.as_str();
-    let query = json!({"kind": null, "namespace": null, "q": null, "app": null, "image": null, "after": null});
-    vec![
-        ("/api/notifications", May(ViewInventory), Json, json!({"org": org})),
-        ("/api/notification", May(ViewInventory), Json, json!({"org": org, "notification": uid(9), "query": query})),
-        (
-            "/api/make_notification",
-            May(ViewInventory),
-            Form,
-            json!({"org": org, "wanted[name]": "mine", "wanted[channel]": "mail", "wanted[findings]": "1"}),
-        ),
-        ("/api/remove_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
-        ("/api/resume_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
-        ("/api/test_notification", May(ViewInventory), Form, json!({"org": org, "notification": uid(9)})),
     ]
 }
 
