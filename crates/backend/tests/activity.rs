@@ -5,17 +5,18 @@
 use std::collections::BTreeSet;
 
 use kubewise_backend::{
-    Actor, Authorized, Error, NewToken, Organisation, SignUpPolicy,
+    Actor, Authorized, Cluster, Error, NewNotification, NewToken, Organisation, Receiver, SignUpPolicy,
     database::Part,
     permission::{
-        AddClusters, Grant, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, ViewActivity,
-        ViewOrganisation,
+        AddClusters, Grant, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManagePolicies,
+        ManageTeam, ViewActivity, ViewInventory, ViewOrganisation, WaiveFindings,
     },
     testing::{Installation, PLACE, Tenant},
 };
 use kubewise_contract::{
-    Access, Action, ActivityQuery, ClusterName, EmailAddress, Field, LogFault, OrganisationName, Permission, Problem,
-    Role, Schedule, TokenName, Verdict,
+    Access, Action, ActivityQuery, ClusterName, Decided, EmailAddress, Field, ListQuery, LogFault, NotificationName,
+    Occasions, OrganisationName, Permission, Problem, Role, Schedule, TokenName, Verdict, WaiverId, WaiverInput,
+    WaiversQuery,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -241,6 +242,9 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     log.wrote(owner, Action::ScheduleSet, Some(id.0), Some(said(earlier)), Some(said(7))).await;
     web.end_schedule(&audited).await.unwrap();
     log.wrote(owner, Action::ScheduleEnd, Some(id.0), Some(said(7)), None).await;
+    let judged = web.cluster(owner, &log.tenant.slug, id).await.unwrap();
+    decided(&mut log, owner, &judged).await;
+    told(&mut log, owner).await;
     web.delete_cluster(&cluster).await.unwrap();
     log.wrote(owner, Action::ClusterDelete, Some(id.0), None, None).await;
 
@@ -248,6 +252,96 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     assert_eq!(log.seen, all, "each action there is was done");
     let verdict = web.verify_activity(&log.look(&guest).await).await.unwrap();
     assert!(matches!(verdict, Verdict::Intact { lines, .. } if lines == log.read), "{verdict:?}");
+}
+
+/// What is decided about audits.
+async fn decided(log: &mut Log<'_>, owner: &Actor, cluster: &Authorized<Cluster, ManagePolicies>) {
+    let web = &log.at.web;
+    let policies = log.look::<ManagePolicies>(owner).await;
+    web.decide_rule(&policies, "pss-host-ports", Some(Decided::Off)).await.unwrap();
+    log.wrote(owner, Action::PolicyRule, None, None, Some(json!({ "decided": "off" }))).await;
+    web.decide_rule(&policies, "pss-host-ports", None).await.unwrap();
+    log.wrote(owner, Action::PolicyRule, None, Some(json!({ "decided": "off" })), None).await;
+    let said = |asked: bool| json!({ "asked": asked, "annotations": false });
+    web.set_waiver_policy(&policies, true, false).await.unwrap();
+    log.wrote(owner, Action::PolicySet, None, Some(said(false)), Some(said(true))).await;
+    // What is so already is no change.
+    web.set_waiver_policy(&policies, true, false).await.unwrap();
+    log.wrote_nothing().await;
+    let view = log.look::<ViewInventory>(owner).await;
+    let mut input = web.policies(&view, &ListQuery::default()).await.unwrap().parameters;
+    web.set_parameters(&policies, &input).await.unwrap();
+    let parameters =
+        |replicas: u32| json!(kubewise_audit::Parameters { minimum_replicas: replicas, ..Default::default() });
+    log.wrote(owner, Action::PolicySet, None, Some(json!({})), Some(parameters(2))).await;
+    input.minimum_replicas = "3".to_owned();
+    web.set_parameters(&policies, &input).await.unwrap();
+    log.wrote(owner, Action::PolicySet, None, Some(parameters(2)), Some(parameters(3))).await;
+    web.set_cluster_policy(cluster, "cis", Some("1.35")).await.unwrap();
+    let (before, after) =
+        (json!({ "profile": "all", "version": null }), json!({ "profile": "cis", "version": "1.35" }));
+    log.wrote(owner, Action::PolicyCluster, Some(cluster.id.0), Some(before), Some(after)).await;
+
+    let operator = log.at.member(log.tenant, "operator", Role::Operator, None).await;
+    let waiver = |name: &str| WaiverInput {
+        rule: "pss-host-ports".to_owned(),
+        cluster: cluster.id.to_string(),
+        name: name.to_owned(),
+        reason: "Listens on the node.".to_owned(),
+        owner: "a team".to_owned(),
+        ..WaiverInput::default()
+    };
+    let after = |name: &str| Some(json!({ "name": name, "expires": null }));
+    let asking = log.look::<WaiveFindings>(&operator).await;
+    web.add_waiver(&asking, &waiver("web")).await.unwrap();
+    let id = last_waiver(log, &view).await;
+    log.wrote(&operator, Action::WaiverAsk, Some(id.0), None, after("web")).await;
+    web.allow_waiver(&policies, id).await.unwrap();
+    log.wrote(owner, Action::WaiverAllow, Some(id.0), None, None).await;
+    web.end_waiver(&asking, id).await.unwrap();
+    log.wrote(&operator, Action::WaiverEnd, Some(id.0), None, None).await;
+    web.end_waiver(&asking, id).await.unwrap();
+    log.wrote_nothing().await;
+    web.add_waiver(&log.look::<WaiveFindings>(owner).await, &waiver("api")).await.unwrap();
+    let id = last_waiver(log, &view).await;
+    log.wrote(owner, Action::WaiverAdd, Some(id.0), None, after("api")).await;
+}
+
+/// The one waiver that is made and has not ended, besides what each cluster is given.
+async fn last_waiver(log: &Log<'_>, view: &Authorized<Organisation, ViewInventory>) -> WaiverId {
+    let rows = log.at.web.waivers(view, &WaiversQuery::default()).await.unwrap().rows;
+    rows.iter().find(|row| row.reason == "Listens on the node.").unwrap().id
+}
+
+/// Who is told.
+async fn told(log: &mut Log<'_>, owner: &Actor) {
+    let web = &log.at.web;
+    let org = log.look::<ViewInventory>(owner).await;
+    let wanted = NewNotification {
+        name: NotificationName::parse("mine").unwrap(),
+        to: Receiver::Member(None),
+        occasions: Occasions { new_findings: None, failed_runs: true, silent_clusters: false },
+        cluster: None,
+        namespaces: Vec::new(),
+        digest: None,
+    };
+    let (id, _) = web.make_notification(&org, &wanted).await.unwrap();
+    let after = json!({
+        "channel": "mail", "person": owner.user_id(), "host": null, "new_findings": null, "failed_runs": true,
+        "silent_clusters": false, "cluster": null, "namespaces": [], "digest": null,
+    });
+    log.wrote(owner, Action::NotificationCreate, Some(id.0), None, Some(after)).await;
+    web.test_notification(&org, id).await.unwrap();
+    log.wrote(owner, Action::NotificationTest, Some(id.0), None, None).await;
+    sqlx::query("UPDATE notifications SET ended = 'gone', ended_at = now() WHERE id = $1")
+        .bind(id.0)
+        .execute(&log.pool)
+        .await
+        .unwrap();
+    web.resume_notification(&org, id).await.unwrap();
+    log.wrote(owner, Action::NotificationResume, Some(id.0), None, None).await;
+    web.remove_notification(&org, id).await.unwrap();
+    log.wrote(owner, Action::NotificationRemove, Some(id.0), None, None).await;
 }
 
 /// An organisation with a log of several lines, in which each column is used, and what the database held of it.
