@@ -65,6 +65,8 @@ fn row(place: &ClusterPlace, image: ImageRow) -> AnyView {
 pub(super) fn known(place: &ClusterPlace, query: &ListQuery, name: &str, scan: Option<Scan>) -> AnyView {
     let Some(scan) = scan else { return view! { <span class="muted">"not scanned"</span> }.into_any() };
     let href = list_href(&place.href("/vulnerabilities"), query);
-    let label = format!("Vulnerabilities of {name}: {}", number(scan.counts.total()));
-    view! { <a class="above" href=href aria-label=label>{vulnerability_counts(&scan.counts)}</a> }.into_any()
+    // What is seen is part of the name, for who says it aloud.
+    let of = format!("Vulnerabilities of {name}: ");
+    view! { <a class="above" href=href><span class="visually-hidden">{of}</span>{vulnerability_counts(&scan.counts)}</a> }
+        .into_any()
 }
