@@ -66,15 +66,18 @@ fn ways(manages: bool, members: Vec<MemberChoice>, trouble: Trouble) -> AnyView 
         .into_iter()
         .map(|member| view! { <option value=member.id.to_string() selected=member.is_viewer>{member.name}</option> })
         .collect();
+    // Without scripts the form begins anew where it was refused: what is wrong with an address is to be seen.
+    let by_url =
+        trouble.with_untracked(|trouble| trouble.as_ref().and_then(|error| error.of_field(Field::Url)).is_some());
     view! {
         <fieldset class="options">
             <legend>"By"</legend>
             <label class="option">
-                <input type="radio" name="wanted[channel]" value="mail" checked/>
+                <input type="radio" name="wanted[channel]" value="mail" checked=!by_url/>
                 <span><b>"Mail"</b><span class="muted">"To a member, who is told only of clusters that they see."</span></span>
             </label>
             <label class="option">
-                <input type="radio" name="wanted[channel]" value="webhook"/>
+                <input type="radio" name="wanted[channel]" value="webhook" checked=by_url/>
                 <span><b>"Webhook"</b><span class="muted">"To a program: signed JSON, as Standard Webhooks has it."</span></span>
             </label>
             <label class="option">
