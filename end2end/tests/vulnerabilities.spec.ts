@@ -51,7 +51,7 @@ test("filters are in the address, and what no version mends can be left out", as
 
 test("where one vulnerability is, by its id", async ({ resident: page }) => {
   await visit(page, `${residentCluster()}/vulnerabilities?q=CVE-2021-44228`);
-  await page.getByRole("link", { name: "Where CVE-2021-44228 is" }).click();
+  await page.getByRole("link", { name: "Where it is: CVE-2021-44228" }).click();
   await expect(page).toHaveURL(/\/o\/[^/]+\/vulnerabilities\?q=CVE-2021-44228$/);
   await expect(row(page, "registry.acme.example/payments/fraud-scorer:2.9.1")).toBeVisible();
   const field = page.getByRole("textbox", { name: "Id of a vulnerability" });
