@@ -15,8 +15,8 @@ use kubewise_backend::{
 };
 use kubewise_contract::{
     Access, Action, ActivityQuery, ClusterName, Decided, EmailAddress, Field, ListQuery, LogFault, NotificationName,
-    Occasions, OrganisationName, Permission, Problem, Role, Schedule, TokenName, Verdict, WaiverId, WaiverInput,
-    WaiversQuery,
+    Occasions, OrganisationName, ParametersInput, Permission, Problem, Role, Schedule, TokenName, Verdict, WaiverId,
+    WaiverInput, WaiversQuery,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -269,12 +269,12 @@ async fn decided(log: &mut Log<'_>, owner: &Actor, cluster: &Authorized<Cluster,
     web.set_waiver_policy(&policies, true, false).await.unwrap();
     log.wrote_nothing().await;
     let view = log.look::<ViewInventory>(owner).await;
-    let mut input = web.policies(&view, &ListQuery::default()).await.unwrap().parameters;
+    let input = web.policies(&view, &ListQuery::default()).await.unwrap().parameters;
     web.set_parameters(&policies, &input).await.unwrap();
     let parameters =
         |replicas: u32| json!(kubewise_audit::Parameters { minimum_replicas: replicas, ..Default::default() });
     log.wrote(owner, Action::PolicySet, None, Some(json!({})), Some(parameters(2))).await;
-    input.minimum_replicas = "3".to_owned();
+    let input = ParametersInput { minimum_replicas: "3".to_owned(), ..input };
     web.set_parameters(&policies, &input).await.unwrap();
     log.wrote(owner, Action::PolicySet, None, Some(parameters(2)), Some(parameters(3))).await;
     web.set_cluster_policy(cluster, "cis", Some("1.35")).await.unwrap();
