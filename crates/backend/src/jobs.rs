@@ -19,7 +19,10 @@ use futures::{
 use kubewise_contract::{ClusterId, OrgId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, PgPool};
-use tokio::time::MissedTickBehavior;
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::MissedTickBehavior,
+};
 use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 
 use crate::{
@@ -178,31 +181,35 @@ impl Worker {
             .concurrency(TOLD_AT_ONCE)
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(deliver);
-        let failed = |e: WorkerError| Error::Internal(format!("worker: {e}"));
-        let (purge, mail, audit) = (purge.run(), mail.run(), audit.run());
-        let (judge, tell) = (judge.run(), tell.run());
-        tokio::pin!(purge, mail, audit, judge, tell);
-        let ended = tokio::select! {
-            result = &mut purge => result,
-            result = &mut mail => result,
-            result = &mut audit => result,
-            result = &mut judge => result,
-            result = &mut tell => result,
-            () = self.sweep() => Ok(()),
-            () = self.keep_schedules() => Ok(()),
-            () = self.keep_notifications() => Ok(()),
-            () = stop => {
-                // What is under way is finished; the caller decides how long it waits for that.
-                drop(purging.stop());
-                drop(mailing.stop());
-                drop(auditing.stop());
-                drop(judging.stop());
-                drop(telling.stop());
-                return tokio::try_join!(purge, mail, audit, judge, tell).map(drop).map_err(failed);
+        // A task for each: one that is woken looks into its queue, and would have all others in its task look too, whose
+        // answers wake it again, without end.
+        let mut workers = JoinSet::new();
+        workers.spawn(purge.run());
+        workers.spawn(mail.run());
+        workers.spawn(audit.run());
+        workers.spawn(judge.run());
+        workers.spawn(tell.run());
+        let stopped = tokio::select! {
+            Some(ended) = workers.join_next() => {
+                ended_well(ended)?;
+                false
             }
+            () = self.sweep() => false,
+            () = self.keep_schedules() => false,
+            () = self.keep_notifications() => false,
+            () = stop => true,
         };
-        ended.map_err(failed)?;
-        Err(Error::Internal("a worker ended".to_owned()))
+        if !stopped {
+            return Err(Error::Internal("a worker ended".to_owned()));
+        }
+        // What is under way is finished; the caller decides how long it waits for that.
+        for worker in [purging, mailing, auditing, judging, telling] {
+            drop(worker.stop());
+        }
+        while let Some(ended) = workers.join_next().await {
+            ended_well(ended)?;
+        }
+        Ok(())
     }
 
     /// Removes what a deleted cluster held, then the cluster. Safe to be done twice.
@@ -337,6 +344,10 @@ impl Worker {
         .await?;
         Ok(done.rows_affected())
     }
+}
+
+fn ended_well(ended: Result<Result<(), WorkerError>, JoinError>) -> Result<(), Error> {
+    ended.map_err(|e| Error::Internal(format!("worker: {e}")))?.map_err(|e| Error::Internal(format!("worker: {e}")))
 }
 
 /// A queue that is looked into when PostgreSQL tells of a job, and every other second besides: what is told while it is

@@ -2,7 +2,7 @@
 //! whose user may create databases. It trusts whoever connects, so each part connects with its own login.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -11,9 +11,10 @@ use std::{
 
 use kubewise_contract::{ClusterId, ClusterName, OrgId, OrgSlug, OrganisationName, Role, UserId};
 use secrecy::SecretString;
+use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use crate::{
     Actor, Authorized, Bucket, BucketAddress, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy,
@@ -342,6 +343,59 @@ impl Installation {
             query.execute(&behind).await.expect("a statement that works");
         }
         cluster
+    }
+
+    /// Starts a worker; it stops when what is answered is dropped.
+    pub fn work(&self) -> watch::Sender<bool> {
+        let (stop, mut stopping) = watch::channel(false);
+        let outbox = self.outbox();
+        std::fs::create_dir_all(&outbox).expect("a folder is made");
+        let worker = self.database.worker(&self.world, &outbox);
+        let name = self.world.uuid().to_string();
+        tokio::spawn(async move {
+            let until = async move { drop(stopping.wait_for(|stop| *stop).await) };
+            worker.run(name, until).await.expect("a worker stops when it is asked to");
+        });
+        stop
+    }
+
+    /// Where what is mailed lands.
+    pub fn outbox(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("kubewise-{}-outbox", self.database.name))
+    }
+
+    /// Puts an object of the application "shop" into the inventory, in place of one of the same name.
+    pub async fn put(&self, tenant: &Tenant, cluster: ClusterId, object: &Value) {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (kind, namespace, name) = (text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+        self.remove(cluster, &kind, &namespace, &name).await;
+        sqlx::query(
+            "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload,
+               health, images, hash, manifest, application)
+             VALUES ($1, $2, gen_random_uuid(), $3, $4, $5, $6, now(), true, 'healthy', '{}', '', $7, 'shop')",
+        )
+        .bind(tenant.org.0)
+        .bind(cluster.0)
+        .bind(kind)
+        .bind(text("/apiVersion"))
+        .bind(namespace)
+        .bind(name)
+        .bind(zstd::bulk::compress(object.to_string().as_bytes(), 3).expect("it is compressed"))
+        .execute(&self.database.superuser())
+        .await
+        .expect("a row is written");
+    }
+
+    /// Takes an object out of the inventory.
+    pub async fn remove(&self, cluster: ClusterId, kind: &str, namespace: &str, name: &str) {
+        sqlx::query("DELETE FROM resources WHERE cluster_id = $1 AND kind = $2 AND namespace = $3 AND name = $4")
+            .bind(cluster.0)
+            .bind(kind)
+            .bind(namespace)
+            .bind(name)
+            .execute(&self.database.superuser())
+            .await
+            .expect("a row is removed");
     }
 
     /// Looks an organisation up.

@@ -15,53 +15,6 @@ use kubewise_contract::{
 };
 use serde_json::{Value, json};
 use time::Duration;
-use tokio::sync::watch;
-
-/// Starts a worker; it stops when what is answered is dropped.
-fn work(at: &Installation) -> watch::Sender<bool> {
-    let (stop, mut stopping) = watch::channel(false);
-    let outbox = std::env::temp_dir().join(format!("kubewise-{}-outbox", at.database.name));
-    let worker = at.database.worker(&at.world, &outbox);
-    let name = at.world.uuid().to_string();
-    tokio::spawn(async move {
-        let until = async move { drop(stopping.wait_for(|stop| *stop).await) };
-        worker.run(name, until).await.unwrap();
-    });
-    stop
-}
-
-/// Puts an object into the inventory, in place of one of the same name.
-async fn put(at: &Installation, tenant: &Tenant, cluster: ClusterId, kind: &str, object: &Value) {
-    let behind = at.database.superuser();
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-    remove(at, cluster, kind, &name).await;
-    sqlx::query(
-        "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
-           images, hash, manifest, application)
-         VALUES ($1, $2, gen_random_uuid(), $3, $4, $5, $6, now(), true, 'healthy', '{}', '', $7, 'shop')",
-    )
-    .bind(tenant.org.0)
-    .bind(cluster.0)
-    .bind(kind)
-    .bind(text("/apiVersion"))
-    .bind(namespace)
-    .bind(name)
-    .bind(zstd::bulk::compress(object.to_string().as_bytes(), 3).unwrap())
-    .execute(&behind)
-    .await
-    .unwrap();
-}
-
-async fn remove(at: &Installation, cluster: ClusterId, kind: &str, name: &str) {
-    sqlx::query("DELETE FROM resources WHERE cluster_id = $1 AND kind = $2 AND name = $3")
-        .bind(cluster.0)
-        .bind(kind)
-        .bind(name)
-        .execute(&at.database.superuser())
-        .await
-        .unwrap();
-}
 
 fn pod(name: &str, host_pid: bool) -> Value {
     json!({
@@ -117,9 +70,9 @@ async fn what_is_found_is_new_then_open_then_fixed_and_new_again() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
-    put(&at, &tenant, cluster, "Pod", &pod("web", false)).await;
-    let _worker = work(&at);
+    at.put(&tenant, cluster, &pod("debug", true)).await;
+    at.put(&tenant, cluster, &pod("web", false)).await;
+    let _worker = at.work();
 
     let first = audited(&at, &tenant, cluster).await;
     assert_eq!((first.number, first.state, first.objects, first.read), (1, RunState::Done, 2, 2));
@@ -130,21 +83,21 @@ async fn what_is_found_is_new_then_open_then_fixed_and_new_again() {
     assert_eq!((found[0].severity, found[0].is_new), (Severity::Critical, true));
 
     at.pass(Duration::HOUR);
-    put(&at, &tenant, cluster, "Pod", &pod("debug-2", true)).await;
+    at.put(&tenant, cluster, &pod("debug-2", true)).await;
     let second = audited(&at, &tenant, cluster).await;
     assert_eq!(second.fixed, 0);
     assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::New).await), ["debug-2"]);
     assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::Open).await), ["debug", "debug-2"]);
 
     at.pass(Duration::HOUR);
-    put(&at, &tenant, cluster, "Pod", &pod("debug", false)).await;
+    at.put(&tenant, cluster, &pod("debug", false)).await;
     let third = audited(&at, &tenant, cluster).await;
     assert!(third.fixed >= 1);
     assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::Fixed).await), ["debug"]);
     assert_eq!(names(&host_pid(&at, &tenant, cluster, FindingState::Open).await), ["debug-2"]);
 
     at.pass(Duration::HOUR);
-    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    at.put(&tenant, cluster, &pod("debug", true)).await;
     audited(&at, &tenant, cluster).await;
     let back = host_pid(&at, &tenant, cluster, FindingState::New).await;
     assert_eq!(names(&back), ["debug"]);
@@ -169,15 +122,15 @@ async fn two_audits_of_a_cluster_differ_by_what_was_opened_and_closed_between_th
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, "Pod", &pod("stays", true)).await;
-    put(&at, &tenant, cluster, "Pod", &pod("mended", true)).await;
-    let _worker = work(&at);
+    at.put(&tenant, cluster, &pod("stays", true)).await;
+    at.put(&tenant, cluster, &pod("mended", true)).await;
+    let _worker = at.work();
     audited(&at, &tenant, cluster).await;
-    put(&at, &tenant, cluster, "Pod", &pod("mended", false)).await;
-    put(&at, &tenant, cluster, "Pod", &pod("passing", true)).await;
+    at.put(&tenant, cluster, &pod("mended", false)).await;
+    at.put(&tenant, cluster, &pod("passing", true)).await;
     audited(&at, &tenant, cluster).await;
-    remove(&at, cluster, "Pod", "passing").await;
-    put(&at, &tenant, cluster, "Pod", &pod("fresh", true)).await;
+    at.remove(cluster, "Pod", "shop", "passing").await;
+    at.put(&tenant, cluster, &pod("fresh", true)).await;
     audited(&at, &tenant, cluster).await;
 
     let seen = look::<ViewInventory>(&at, &tenant, cluster).await;
@@ -227,13 +180,13 @@ async fn two_clusters_differ_by_what_only_one_of_them_has_and_a_foreign_one_is_n
     let eu = at.empty_cluster(&tenant, "eu").await;
     let us = at.empty_cluster(&tenant, "us").await;
     for cluster in [eu, us] {
-        put(&at, &tenant, cluster, "Pod", &pod("same", true)).await;
+        at.put(&tenant, cluster, &pod("same", true)).await;
     }
     // More than are listed.
     for n in 0..101 {
-        put(&at, &tenant, us, "Pod", &pod(&format!("only-{n:03}"), true)).await;
+        at.put(&tenant, us, &pod(&format!("only-{n:03}"), true)).await;
     }
-    let _worker = work(&at);
+    let _worker = at.work();
     audited(&at, &tenant, eu).await;
     let seen = (look::<ViewInventory>(&at, &tenant, eu).await, look::<ViewInventory>(&at, &tenant, us).await);
     // Before the other was audited there is nothing to compare, and no error.
@@ -279,7 +232,7 @@ async fn who_asks_at_the_same_time_gets_the_same_audit_and_two_workers_do_it_onc
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
     for n in 0..200 {
-        put(&at, &tenant, cluster, "Pod", &pod(&format!("debug-{n:03}"), true)).await;
+        at.put(&tenant, cluster, &pod(&format!("debug-{n:03}"), true)).await;
     }
     let run = look::<RunAudits>(&at, &tenant, cluster).await;
     let numbers = futures::future::join_all((0..8).map(|_| at.web.run_audit(&run))).await;
@@ -299,7 +252,7 @@ async fn who_asks_at_the_same_time_gets_the_same_audit_and_two_workers_do_it_onc
     .execute(&at.database.superuser())
     .await
     .unwrap();
-    let _workers = (work(&at), work(&at), work(&at));
+    let _workers = (at.work(), at.work(), at.work());
     let done = until_done(&at, &tenant, cluster, 1).await;
     assert_eq!((done.state, done.objects, done.opened), (RunState::Done, 200, done.findings.total()));
     // Whoever came second found it done.
@@ -315,8 +268,8 @@ async fn what_was_judged_is_kept_encrypted_for_who_sees_the_cluster_and_goes_wit
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
-    let worker = work(&at);
+    at.put(&tenant, cluster, &pod("debug", true)).await;
+    let worker = at.work();
     audited(&at, &tenant, cluster).await;
 
     let seen = look::<ViewInventory>(&at, &tenant, cluster).await;
@@ -394,7 +347,7 @@ async fn what_is_due_is_audited_once_however_many_servers_there_are_and_however_
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    at.put(&tenant, cluster, &pod("debug", true)).await;
     sqlx::query("UPDATE clusters SET synced_at = now()").execute(&at.database.superuser()).await.unwrap();
     let may = look::<RunAudits>(&at, &tenant, cluster).await;
     at.web.set_schedule(&may, &every_morning()).await.unwrap();
@@ -403,7 +356,7 @@ async fn what_is_due_is_audited_once_however_many_servers_there_are_and_however_
     let first = set.next_at.unwrap();
 
     // Nothing is due yet.
-    let _workers = (work(&at), work(&at), work(&at));
+    let _workers = (at.work(), at.work(), at.work());
     tokio::time::sleep(Wait::from_secs(6)).await;
     assert_eq!(runs(&at).await, 0);
 
@@ -430,7 +383,7 @@ async fn an_audit_whose_server_was_killed_is_done_by_another_once() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, "Pod", &pod("debug", true)).await;
+    at.put(&tenant, cluster, &pod("debug", true)).await;
     at.web.run_audit(&look::<RunAudits>(&at, &tenant, cluster).await).await.unwrap();
     // As a server leaves it that is killed in the middle: taken from the queue, begun, and never heard of again.
     let behind = at.database.superuser();
@@ -444,7 +397,7 @@ async fn an_audit_whose_server_was_killed_is_done_by_another_once() {
         let done = sqlx::query(statement).execute(&behind).await.unwrap();
         assert_eq!(done.rows_affected(), 1, "{statement}");
     }
-    let _workers = (work(&at), work(&at));
+    let _workers = (at.work(), at.work());
     let done = until_done(&at, &tenant, cluster, 1).await;
     assert_eq!((done.state, done.number), (RunState::Done, 1));
     assert_eq!(runs(&at).await, 1);

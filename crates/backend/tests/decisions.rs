@@ -2,7 +2,7 @@
 //! decided has clusters judged again.
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-use std::{path::PathBuf, time::Duration as Wait};
+use std::time::Duration as Wait;
 
 use kubewise_backend::{
     Actor, Authorized, Cluster, Error, FindingsExport, Organisation,
@@ -16,38 +16,8 @@ use kubewise_contract::{
 };
 use serde_json::{Value, json};
 use time::Duration;
-use tokio::sync::watch;
 
 const RULE: &str = "pss-host-namespaces";
-
-fn work(at: &Installation) -> watch::Sender<bool> {
-    let (stop, mut stopping) = watch::channel(false);
-    let outbox: PathBuf = std::env::temp_dir().join(format!("kubewise-{}-outbox", at.database.name));
-    let worker = at.database.worker(&at.world, &outbox);
-    let name = at.world.uuid().to_string();
-    tokio::spawn(async move {
-        let until = async move { drop(stopping.wait_for(|stop| *stop).await) };
-        worker.run(name, until).await.unwrap();
-    });
-    stop
-}
-
-async fn put(at: &Installation, tenant: &Tenant, cluster: ClusterId, pod: &Value) {
-    let text = |path: &str| pod.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    sqlx::query(
-        "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
-           images, hash, manifest, application)
-         VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', $3, $4, now(), true, 'healthy', '{}', '', $5, 'shop')",
-    )
-    .bind(tenant.org.0)
-    .bind(cluster.0)
-    .bind(text("/metadata/namespace"))
-    .bind(text("/metadata/name"))
-    .bind(zstd::bulk::compress(pod.to_string().as_bytes(), 3).unwrap())
-    .execute(&at.database.superuser())
-    .await
-    .unwrap();
-}
 
 /// A pod that sees the node's processes.
 fn pod(name: &str) -> Value {
@@ -124,9 +94,9 @@ async fn what_is_waived_is_found_and_not_counted_until_the_waiver_ends() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, &pod("exporter")).await;
-    put(&at, &tenant, cluster, &pod("debug")).await;
-    let _worker = work(&at);
+    at.put(&tenant, cluster, &pod("exporter")).await;
+    at.put(&tenant, cluster, &pod("debug")).await;
+    let _worker = at.work();
     let first = audited(&at, &tenant, cluster).await;
     assert_eq!(names(&at, &tenant, cluster, FindingState::Open).await, ["debug", "exporter"]);
 
@@ -174,9 +144,9 @@ async fn a_waiver_is_for_what_it_names_and_no_more() {
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
     for name in ["a", "b", "c"] {
-        put(&at, &tenant, cluster, &pod(name)).await;
+        at.put(&tenant, cluster, &pod(name)).await;
     }
-    let _worker = work(&at);
+    let _worker = at.work();
     audited(&at, &tenant, cluster).await;
     let org = org::<WaiveFindings>(&at, &tenant, &tenant.owner).await;
     let mut number = 1;
@@ -206,8 +176,8 @@ async fn what_has_to_be_allowed_holds_once_it_is() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, &pod("exporter")).await;
-    let _worker = work(&at);
+    at.put(&tenant, cluster, &pod("exporter")).await;
+    let _worker = at.work();
     audited(&at, &tenant, cluster).await;
     let admin = at.member(&tenant, "admin", Role::Admin, None).await;
     let operator = at.member(&tenant, "operator", Role::Operator, None).await;
@@ -248,10 +218,10 @@ async fn a_waiver_whose_last_day_is_over_holds_no_more() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, &pod("exporter")).await;
+    at.put(&tenant, cluster, &pod("exporter")).await;
     let today = at.world.now().date();
     {
-        let _worker = work(&at);
+        let _worker = at.work();
         audited(&at, &tenant, cluster).await;
         let org = org::<WaiveFindings>(&at, &tenant, &tenant.owner).await;
         let input = WaiverInput { expires: today.to_string(), ..waiver(cluster, "exporter") };
@@ -262,7 +232,7 @@ async fn a_waiver_whose_last_day_is_over_holds_no_more() {
     at.pass(Duration::DAY);
     assert_eq!(waivers(&at, &tenant, &tenant.owner, WaiversShown::Ended).await[0].state, WaiverState::Ended);
     // What is over is ended when a worker begins, and every hour.
-    let _worker = work(&at);
+    let _worker = at.work();
     until(&at, &tenant, cluster, 3).await;
     assert_eq!(names(&at, &tenant, cluster, FindingState::Open).await, ["exporter"]);
 }
@@ -284,9 +254,9 @@ async fn annotations_waive_where_the_organisation_lets_them() {
         annotated("all", json!({waive: "*", reason: "Everything."})),
         annotated("another", json!({waive: "pss-host-ports", reason: "Another rule."})),
     ] {
-        put(&at, &tenant, cluster, &pod).await;
+        at.put(&tenant, cluster, &pod).await;
     }
-    let _worker = work(&at);
+    let _worker = at.work();
     audited(&at, &tenant, cluster).await;
     assert_eq!(found(&at, &tenant, cluster, FindingState::Open).await.len(), 4, "nobody has let them");
     let policy = org::<ManagePolicies>(&at, &tenant, &tenant.owner).await;
@@ -304,8 +274,8 @@ async fn rules_are_switched_off_and_made_worse_and_clusters_judged_by_a_profile_
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, &pod("debug")).await;
-    let _worker = work(&at);
+    at.put(&tenant, cluster, &pod("debug")).await;
+    let _worker = at.work();
     let first = audited(&at, &tenant, cluster).await;
     let policy = org::<ManagePolicies>(&at, &tenant, &tenant.owner).await;
 
@@ -348,8 +318,8 @@ async fn what_rules_leave_open_is_set() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, &pod("debug")).await;
-    let _worker = work(&at);
+    at.put(&tenant, cluster, &pod("debug")).await;
+    let _worker = at.work();
     audited(&at, &tenant, cluster).await;
     let rule = "image-registry-not-allowed";
     let policy = org::<ManagePolicies>(&at, &tenant, &tenant.owner).await;
@@ -373,9 +343,9 @@ async fn what_is_decided_while_an_audit_runs_has_another_one_follow() {
     let at = Installation::new().await;
     let tenant = at.tenant("acme").await;
     let cluster = at.empty_cluster(&tenant, "eu").await;
-    put(&at, &tenant, cluster, &pod("exporter")).await;
+    at.put(&tenant, cluster, &pod("exporter")).await;
     {
-        let _worker = work(&at);
+        let _worker = at.work();
         audited(&at, &tenant, cluster).await;
     }
     // One that another server has begun, and read what was decided by then.
@@ -391,7 +361,7 @@ async fn what_is_decided_while_an_audit_runs_has_another_one_follow() {
         .unwrap();
     let org = org::<WaiveFindings>(&at, &tenant, &tenant.owner).await;
     at.web.add_waiver(&org, &waiver(cluster, "exporter")).await.unwrap();
-    let _worker = work(&at);
+    let _worker = at.work();
     for _ in 0..200 {
         let again: bool =
             sqlx::query_scalar("SELECT again FROM audit_runs WHERE number = 2").fetch_one(&behind).await.unwrap();

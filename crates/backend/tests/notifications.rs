@@ -1,7 +1,7 @@
 //! Notifications: who wants to be told is told, once, of what they see and nobody else of anything.
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-use std::{path::PathBuf, time::Duration as Wait};
+use std::time::Duration as Wait;
 
 use kubewise_backend::{
     Actor, Error, NewNotification, Receiver,
@@ -14,33 +14,18 @@ use kubewise_contract::{
 };
 use serde_json::json;
 use time::Duration;
-use tokio::sync::watch;
 
 struct Scene {
     at: Installation,
     tenant: Tenant,
-    outbox: PathBuf,
 }
 
 impl Scene {
     async fn new() -> Self {
         let at = Installation::new().await;
         let tenant = at.tenant("acme").await;
-        let outbox = std::env::temp_dir().join(format!("kubewise-{}-outbox", at.database.name));
-        std::fs::create_dir_all(&outbox).unwrap();
-        Self { at, tenant, outbox }
-    }
-
-    /// Starts a worker; it stops when what is answered is dropped.
-    fn work(&self) -> watch::Sender<bool> {
-        let (stop, mut stopping) = watch::channel(false);
-        let worker = self.at.database.worker(&self.at.world, &self.outbox);
-        let name = self.at.world.uuid().to_string();
-        tokio::spawn(async move {
-            let until = async move { drop(stopping.wait_for(|stop| *stop).await) };
-            worker.run(name, until).await.unwrap();
-        });
-        stop
+        std::fs::create_dir_all(at.outbox()).unwrap();
+        Self { at, tenant }
     }
 
     /// A cluster of which nothing is known but what the test puts there.
@@ -63,19 +48,7 @@ impl Scene {
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
             "spec": {"hostPID": true, "containers": [{"name": "app", "image": "shop:1"}]},
         });
-        sqlx::query(
-            "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
-               images, hash, manifest)
-             VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', $3, $4, now(), true, 'healthy', '{}', '', $5)",
-        )
-        .bind(self.tenant.org.0)
-        .bind(cluster.0)
-        .bind(namespace)
-        .bind(name)
-        .bind(zstd::bulk::compress(pod.to_string().as_bytes(), 3).unwrap())
-        .execute(&self.at.database.superuser())
-        .await
-        .unwrap();
+        self.at.put(&self.tenant, cluster, &pod).await;
     }
 
     /// Has a cluster audited, and waits until that is done.
@@ -122,7 +95,7 @@ impl Scene {
     /// The mails to somebody, as far as they are whole, unfolded.
     fn mails(&self, to: &Actor) -> Vec<String> {
         let address = self.address(to);
-        let files = std::fs::read_dir(&self.outbox).unwrap().map(|file| file.unwrap().path());
+        let files = std::fs::read_dir(self.at.outbox()).unwrap().map(|file| file.unwrap().path());
         let mails = files.map(|file| std::fs::read_to_string(file).unwrap().replace("=\r\n", "").replace("=3D", "="));
         mails.filter(|mail| mail.contains(&format!("<{address}>"))).collect()
     }
@@ -181,7 +154,7 @@ async fn what_is_new_is_told_once_to_who_wants_it_and_sees_it() {
     let theirs = scene.make(&owner, &NewNotification { to: to(&limited), ..wanted("for limited") }).await.unwrap();
     scene.bad_pod(east, "shop", "debug").await;
     scene.bad_pod(east, "bank", "debug").await;
-    let _worker = scene.work();
+    let _worker = scene.at.work();
 
     scene.audit(east).await;
     let told = scene.told(all, 1).await;
@@ -234,7 +207,7 @@ async fn only_findings_that_are_severe_enough_are_told() {
     let low = scene.make(&owner, &low).await.unwrap();
     let critical = NewNotification { occasions: findings(Severity::Critical), ..wanted("critical") };
     let critical = scene.make(&owner, &critical).await.unwrap();
-    let _worker = scene.work();
+    let _worker = scene.at.work();
     // A pod that shares nothing has faults all the same, none of them critical.
     scene.bad_pod(cluster, "shop", "web").await;
     scene.behind("UPDATE resources SET manifest = (SELECT manifest FROM resources LIMIT 1)").await;
@@ -270,7 +243,7 @@ async fn who_left_was_shut_out_or_sees_it_no_more_is_not_told() {
     scene.behind(&format!("UPDATE memberships SET role = 'billing' WHERE user_id = '{}'", user(3))).await;
     let mine = scene.make(&owner, &wanted("mine")).await.unwrap();
     scene.bad_pod(east, "shop", "debug").await;
-    let _worker = scene.work();
+    let _worker = scene.at.work();
     scene.audit(east).await;
     scene.told(mine, 1).await;
     // With the membership what was made for it has ended.
@@ -324,7 +297,7 @@ async fn an_audit_that_failed_or_was_missed_is_told() {
     let schedule = Schedule { cron: "0 6 * * *".to_owned(), time_zone: "UTC".to_owned() };
     web.set_schedule(&may, &schedule).await.unwrap();
     scene.at.pass(Duration::days(2));
-    let worker = scene.work();
+    let worker = scene.at.work();
     let told = scene.told(id, 1).await;
     assert_eq!((told[0].event, told[0].audit), (DeliveryEvent::MissedRun, Some(1)));
     drop(worker);
@@ -336,7 +309,7 @@ async fn an_audit_that_failed_or_was_missed_is_told() {
                   FROM clusters").await;
     let number = web.run_audit(&may).await.unwrap();
     scene.behind("UPDATE apalis.jobs SET attempts = 7 WHERE job_type = 'audit-cluster' AND status = 'Pending'").await;
-    let _worker = scene.work();
+    let _worker = scene.at.work();
     for _ in 0..1200 {
         if scene.detail(&owner, id).await.unwrap().deliveries.rows.len() == 2 {
             break;
@@ -358,9 +331,9 @@ async fn a_silence_is_told_once_and_the_next_one_again() {
     let owner = scene.tenant.owner.clone();
     let id = scene.make(&owner, &wanted("silence")).await.unwrap();
     scene.heard(cluster).await;
-    let _worker = scene.work();
+    let _worker = scene.at.work();
     // Two servers look.
-    let _another = scene.work();
+    let _another = scene.at.work();
     tokio::time::sleep(Wait::from_secs(1)).await;
     scene.at.pass(Duration::minutes(20));
     let told = scene.told(id, 1).await;
@@ -391,7 +364,7 @@ async fn a_digest_is_sent_when_it_is_due_with_what_happened_since_the_last() {
     assert_eq!(row.digest.as_deref(), Some("every day at 07:00 Paris time"));
     scene.bad_pod(cluster, "shop", "debug").await;
     scene.heard(cluster).await;
-    let _worker = scene.work();
+    let _worker = scene.at.work();
     scene.at.pass(Duration::seconds(5));
     scene.audit(cluster).await;
     scene.told(id, 0).await;
@@ -426,14 +399,14 @@ async fn a_job_that_is_done_twice_sends_one_mail() {
              FROM apalis.jobs WHERE job_type = 'notification'",
         )
         .await;
-    let _worker = scene.work();
+    let _worker = scene.at.work();
     let told = scene.told(id, 1).await;
     assert_eq!((told[0].event, told[0].attempts), (DeliveryEvent::Test, 1));
     tokio::time::sleep(Wait::from_secs(3)).await;
     assert_eq!(scene.mails(&owner).len(), 1);
     // What was told is forgotten in time.
     scene.at.pass(Duration::days(31));
-    let again = scene.work();
+    let again = scene.at.work();
     for _ in 0..200 {
         if scene.detail(&owner, id).await.unwrap().deliveries.rows.is_empty() {
             break;
