@@ -159,9 +159,8 @@ test("a digest arrives when it is due", async ({ page }) => {
   const stop = await inventoriedAndAudited(page, owner);
   await until("the digest", 150, async () => {
     const text = await visitDeliveries(page, owner, "evening");
-    return text.includes("a digest") || undefined;
+    return /a digest.*sent/s.test(text) || undefined;
   });
-  await expect(page.getByRole("row").filter({ hasText: "a digest" })).toContainText("sent");
   const mail = await mailLike(owner.email, new RegExp(`^${owner.organisation}: \\d+ new findings`));
   expect(mail.text).toContain("this is what happened in the clusters of");
   await stop();
