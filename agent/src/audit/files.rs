@@ -19,24 +19,29 @@ pub(super) struct Input {
 
 /// What is to be read, each file once, in the order of the paths, folders by name; and what cannot be.
 pub(super) fn find(paths: &[PathBuf], working_folder: &Path) -> (Vec<Input>, Vec<String>) {
-    let mut found = Found { working_folder, seen: HashSet::new(), inputs: Vec::new(), faults: Vec::new() };
+    let mut found = Found { working_folder, has_links: false, inputs: Vec::new(), faults: Vec::new() };
     for path in paths {
         if path.as_os_str() == "-" {
-            if found.seen.insert(path.clone()) {
-                found.inputs.push(Input { path: None, name: "stdin".to_owned() });
-            }
+            found.inputs.push(Input { path: None, name: "stdin".to_owned() });
         } else if path.is_dir() {
             found.folder(path);
         } else {
             found.file(path);
         }
     }
+    // One folder without links has each file once, and asking where each of them is would take as long as reading it.
+    if paths.len() > 1 || found.has_links {
+        let mut seen = HashSet::new();
+        // What has no other name, as a pipe, is called as it was given.
+        let canonical = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        found.inputs.retain(|input| seen.insert(input.path.as_ref().map(canonical)));
+    }
     (found.inputs, found.faults)
 }
 
 struct Found<'a> {
     working_folder: &'a Path,
-    seen: HashSet<PathBuf>,
+    has_links: bool,
     inputs: Vec<Input>,
     faults: Vec<String>,
 }
@@ -45,6 +50,7 @@ impl Found<'_> {
     fn folder(&mut self, folder: &Path) {
         let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
         for entry in walk.filter_entry(|entry| !is_hidden_folder(entry)) {
+            self.has_links |= entry.as_ref().is_ok_and(DirEntry::path_is_symlink);
             match entry {
                 Ok(entry) if entry.file_type().is_file() && is_manifest(entry.path()) => self.file(entry.path()),
                 Ok(_) => {}
@@ -65,13 +71,9 @@ impl Found<'_> {
     }
 
     fn file(&mut self, path: &Path) {
-        // What has no other name, as a pipe, is called as it was given.
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if self.seen.insert(canonical) {
-            let short = path.strip_prefix(self.working_folder).unwrap_or(path);
-            let short = short.strip_prefix("./").unwrap_or(short);
-            self.inputs.push(Input { path: Some(path.to_owned()), name: short.to_string_lossy().into_owned() });
-        }
+        let short = path.strip_prefix(self.working_folder).unwrap_or(path);
+        let short = short.strip_prefix("./").unwrap_or(short);
+        self.inputs.push(Input { path: Some(path.to_owned()), name: short.to_string_lossy().into_owned() });
     }
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     inventory::Inventory,
-    object::{Container, Kind, Object},
+    object::{Container, Kind, Object, Pod},
     options::Options,
     out::{Finding, Fingerprint, Out},
     rule::{Check, Rule, Severity},
@@ -50,8 +50,9 @@ pub struct Tally {
     pub failed: u32,
 }
 
-/// Objects that one task judges: enough that handing it out costs nothing.
-const CHUNK: usize = 256;
+/// Objects that one task judges: enough that handing it out costs nothing, few enough that no processor waits for another.
+const CHUNK: std::ops::RangeInclusive<usize> = 8..=256;
+const CHUNKS: usize = 64;
 
 /// Judges every object by the rules of the catalogue.
 pub fn audit(inventory: &Inventory, options: &Options) -> Report {
@@ -64,7 +65,8 @@ pub fn audit_by(inventory: &Inventory, options: &Options, rules: impl IntoIterat
         rules.into_iter().filter(|rule| options.judges(rule) && options.version >= rule.since).collect();
     let plan = Plan::new(inventory, options, rules);
     let together = plan.of_all.par_iter().map(|index| plan.judge_together(*index));
-    let alone = inventory.objects().par_chunks(CHUNK).map(|objects| plan.judge(objects));
+    let chunk = (inventory.objects().len() / CHUNKS).clamp(*CHUNK.start(), *CHUNK.end());
+    let alone = inventory.objects().par_chunks(chunk).map(|objects| plan.judge(objects));
     let (together, alone): (Vec<Part>, Vec<Part>) = rayon::join(|| together.collect(), || alone.collect());
     report(&plan, together, alone)
 }
@@ -75,102 +77,109 @@ struct Plan<'a> {
     options: &'a Options,
     rules: Vec<&'static Rule>,
     severities: Vec<Severity>,
-    /// Rules by the kind that they are about.
-    by_kind: Vec<Vec<usize>>,
-    /// Those of pods and of containers.
-    of_pods: Vec<usize>,
+    /// Rules by the kind that they are about, with those of the pods in it.
+    by_kind: Vec<Vec<u16>>,
     /// Those of all objects together.
-    of_all: Vec<usize>,
+    of_all: Vec<u16>,
 }
 
 impl<'a> Plan<'a> {
     fn new(inventory: &'a Inventory, options: &'a Options, rules: Vec<&'static Rule>) -> Self {
         let severities = rules.iter().map(|rule| options.severity(rule)).collect();
         let mut by_kind = vec![Vec::new(); Kind::COUNT];
-        let (mut of_pods, mut of_all) = (Vec::new(), Vec::new());
-        for (index, rule) in rules.iter().enumerate() {
+        let mut of_all = Vec::new();
+        for (index, rule) in (0_u16..).zip(&rules) {
             match rule.check {
-                Check::Pod(_) | Check::Container(_) => of_pods.push(index),
+                // Others may make pods too.
+                Check::Pod(_) | Check::Container(_) => {
+                    let kinds = Kind::WITH_PODS.iter().chain([&Kind::Other]);
+                    kinds.for_each(|kind| by_kind[*kind as usize].push(index));
+                }
                 Check::Object(kinds, _) => kinds.iter().for_each(|kind| by_kind[*kind as usize].push(index)),
                 Check::Inventory(..) => of_all.push(index),
             }
         }
-        Self { inventory, options, rules, severities, by_kind, of_pods, of_all }
+        Self { inventory, options, rules, severities, by_kind, of_all }
     }
 
-    fn judge(&self, objects: &[Object]) -> Part {
+    fn judge(&self, objects: &'a [Object]) -> Part {
         let mut part = Part::new(self.rules.len());
         let Some(first) = self.rules.first() else { return part };
         let mut out = Out::new(self.inventory, self.options, first);
+        // Found once, not by each rule.
+        let mut containers: Vec<Container<'a>> = Vec::new();
         for object in objects {
+            let pod = object.pod().filter(|_| !object.is_made);
+            out.forget();
+            containers.clear();
+            containers.extend(pod.into_iter().flat_map(Pod::containers));
             for index in &self.by_kind[object.kind as usize] {
-                out.turn_to(self.rules[*index], self.severities[*index]);
-                if let Check::Object(_, check) = self.rules[*index].check {
-                    check(object, &mut out);
-                }
-                part.add(*index, &mut out);
-            }
-            let Some(pod) = object.pod().filter(|_| !object.is_made) else { continue };
-            // Found once, not by each rule.
-            let containers: Vec<Container<'_>> = pod.containers().collect();
-            for index in &self.of_pods {
-                out.turn_to(self.rules[*index], self.severities[*index]);
-                match self.rules[*index].check {
-                    Check::Pod(check) => check(pod, &mut out),
-                    Check::Container(check) => containers.iter().for_each(|container| check(*container, &mut out)),
-                    Check::Object(..) | Check::Inventory(..) => {}
+                let rule = self.rules[*index as usize];
+                out.turn_to(rule, self.severities[*index as usize], *index);
+                match (rule.check, pod) {
+                    (Check::Object(_, check), _) => check(object, &mut out),
+                    (Check::Pod(check), Some(pod)) => check(pod, &mut out),
+                    (Check::Container(check), Some(_)) => {
+                        for container in &containers {
+                            check(*container, &mut out);
+                        }
+                    }
+                    _ => continue,
                 }
                 part.add(*index, &mut out);
             }
         }
-        part.findings.sort_by_key(|(order, _)| *order);
         part
     }
 
-    fn judge_together(&self, index: usize) -> Part {
+    fn judge_together(&self, index: u16) -> Part {
         let mut part = Part::new(self.rules.len());
-        let Check::Inventory(kinds, check) = self.rules[index].check else { return part };
+        let rule = self.rules[index as usize];
+        let Check::Inventory(kinds, check) = rule.check else { return part };
         let about: usize = kinds.iter().map(|kind| self.inventory.of(*kind).len()).sum();
         if about == 0 {
             return part;
         }
-        let mut out = Out::new(self.inventory, self.options, self.rules[index]);
+        let mut out = Out::new(self.inventory, self.options, rule);
+        out.turn_to(rule, self.severities[index as usize], index);
         check(&mut out);
-        let mut failed: Vec<u32> = out.findings.iter().map(|finding| finding.object).collect();
+        let mut failed: Vec<u32> = out.findings.iter().map(|(_, finding)| finding.object).collect();
         failed.sort_unstable();
         failed.dedup();
         let failed = number(failed.len());
         if (out.unknown.is_empty() && !out.is_skipped) || failed > 0 {
-            part.counts[index] = (number(about).max(failed), failed);
+            part.counts[index as usize] = (number(about).max(failed), failed);
         }
         part.say(index, &mut out, number(about));
         part
     }
 }
 
+const SEVERITIES: usize = Severity::ALL.len();
+
 /// What was found in some of the objects.
 struct Part {
-    /// With the order they are told in: see [`order`].
-    findings: Vec<(u64, Finding)>,
-    unknown: HashMap<(usize, String), u32>,
+    /// By severity, least first; each in the order of the objects, then of the rules.
+    findings: [Vec<Finding>; SEVERITIES],
+    unknown: HashMap<(u16, String), u32>,
     /// Judged and failed, by rule.
     counts: Vec<(u32, u32)>,
-}
-
-/// Worst first, then as objects were given, then by rule. There are far fewer than 2^29 rules.
-const fn order(rule: usize, finding: &Finding) -> u64 {
-    let best = Severity::Critical as u64 - finding.severity as u64;
-    (best << 61) | ((finding.object as u64) << 29) | rule as u64
+    of_object: OfObject,
 }
 
 impl Part {
     fn new(rules: usize) -> Self {
-        Self { findings: Vec::new(), unknown: HashMap::new(), counts: vec![(0, 0); rules] }
+        Self {
+            findings: Default::default(),
+            unknown: HashMap::new(),
+            counts: vec![(0, 0); rules],
+            of_object: OfObject::default(),
+        }
     }
 
     /// What a rule said of one object.
-    fn add(&mut self, index: usize, out: &mut Out<'_>) {
-        let counts = &mut self.counts[index];
+    fn add(&mut self, index: u16, out: &mut Out<'_>) {
+        let counts = &mut self.counts[index as usize];
         if out.findings.is_empty() && out.unknown.is_empty() {
             counts.0 += u32::from(!out.is_skipped);
             return;
@@ -181,16 +190,28 @@ impl Part {
         self.say(index, out, 1);
     }
 
-    fn say(&mut self, index: usize, out: &mut Out<'_>, objects: u32) {
+    fn say(&mut self, index: u16, out: &mut Out<'_>, objects: u32) {
+        fn key((key, finding): &(Option<Box<str>>, Finding)) -> (u32, &str, &str) {
+            (finding.object, key.as_deref().unwrap_or(&finding.path), &finding.message)
+        }
         // A rule's findings in one object are all said at once, so that no later sort has to look at their places.
-        out.findings.sort_by(|a, b| {
-            a.object.cmp(&b.object).then_with(|| a.key.cmp(&b.key)).then_with(|| a.message.cmp(&b.message))
-        });
+        if out.findings.len() > 1 {
+            out.findings.sort_by(|a, b| key(a).cmp(&key(b)));
+        }
         let inventory = out.inventory();
-        self.findings.extend(out.findings.drain(..).map(|mut finding| {
-            finding.fingerprint = fingerprint(inventory.object(finding.object), &finding, 0);
-            (order(index, &finding), finding)
-        }));
+        let mut before = None;
+        for (key, mut finding) in out.findings.drain(..) {
+            let place = key.as_deref().unwrap_or(&finding.path);
+            finding.fingerprint = self.of_object.fingerprint(inventory.object(finding.object), finding.rule, place);
+            // The same place twice: two containers without a name, say.
+            let times = match before {
+                Some((fingerprint, times)) if fingerprint == finding.fingerprint => times + 1,
+                _ => 1,
+            };
+            before = Some((finding.fingerprint, times));
+            finding.fingerprint = repeated(finding.fingerprint, times);
+            self.findings[finding.severity as usize].push(finding);
+        }
         out.unknown.sort_unstable();
         out.unknown.dedup();
         for reason in out.unknown.drain(..) {
@@ -201,7 +222,7 @@ impl Part {
 
 /// Puts together what was found in all objects together, by rule, and in each alone, in the order of the objects.
 fn report(plan: &Plan<'_>, together: Vec<Part>, alone: Vec<Part>) -> Report {
-    let mut unknown: BTreeMap<(usize, String), u32> = BTreeMap::new();
+    let mut unknown: BTreeMap<(u16, String), u32> = BTreeMap::new();
     let mut counts = vec![(0, 0); plan.rules.len()];
     let mut count = |part: &mut Part| {
         for (key, objects) in part.unknown.drain() {
@@ -213,31 +234,34 @@ fn report(plan: &Plan<'_>, together: Vec<Part>, alone: Vec<Part>) -> Report {
         }
         std::mem::take(&mut part.findings)
     };
-    let mut of_all: Vec<(u64, Finding)> = together.into_iter().flat_map(|mut part| count(&mut part)).collect();
-    of_all.sort_by_key(|(order, _)| *order);
-    let mut of_one: Vec<_> = alone.into_iter().map(|mut part| count(&mut part).into_iter().peekable()).collect();
-
-    // Each part is sorted, and the parts are in the order of their objects: by severity, one after the other.
-    let all = of_all.len() + of_one.iter().map(ExactSizeIterator::len).sum::<usize>();
-    let mut findings: Vec<Finding> = Vec::with_capacity(all);
-    let mut of_all = of_all.into_iter().peekable();
-    for severity in Severity::ALL.iter().rev() {
-        for part in &mut of_one {
-            while let Some((order, finding)) = part.next_if(|(_, finding)| finding.severity == *severity) {
-                while let Some((_, before)) = of_all.next_if(|(other, _)| *other < order) {
-                    findings.push(before);
-                }
-                findings.push(finding);
+    let of_all: Vec<_> = together.into_iter().map(|mut part| count(&mut part)).collect();
+    let of_one: Vec<_> = alone.into_iter().map(|mut part| count(&mut part)).collect();
+    let number = |parts: &[[Vec<Finding>; SEVERITIES]]| parts.iter().flatten().map(Vec::len).sum::<usize>();
+    let mut findings: Vec<Finding> = Vec::with_capacity(number(&of_all) + number(&of_one));
+    let mut of_all = by_severity(of_all);
+    let mut of_one = by_severity(of_one);
+    for severity in (0..SEVERITIES).rev() {
+        let order = |finding: &Finding| (finding.object, finding.number);
+        let mut together: Vec<Finding> = std::mem::take(&mut of_all[severity]).into_iter().flatten().collect();
+        together.sort_by_key(order);
+        let mut together = together.into_iter().peekable();
+        // Parts are in the order of their objects.
+        for finding in std::mem::take(&mut of_one[severity]).into_iter().flatten() {
+            while let Some(before) = together.next_if(|other| order(other) < order(&finding)) {
+                findings.push(before);
             }
+            findings.push(finding);
         }
+        findings.extend(together);
     }
-    findings.extend(of_all.map(|(_, finding)| finding));
-    tell_apart(&mut findings, plan.inventory);
+    if plan.inventory.has_repeated() {
+        tell_apart(&mut findings);
+    }
     Report {
         findings,
         not_assessable: unknown
             .into_iter()
-            .map(|((rule, reason), objects)| NotAssessable { rule: plan.rules[rule].id, reason, objects })
+            .map(|((rule, reason), objects)| NotAssessable { rule: plan.rules[rule as usize].id, reason, objects })
             .collect(),
         tallies: (plan.rules.iter().zip(counts))
             .filter(|(_, (judged, _))| *judged > 0)
@@ -246,17 +270,32 @@ fn report(plan: &Plan<'_>, together: Vec<Part>, alone: Vec<Part>) -> Report {
     }
 }
 
-/// The same place may be found by a rule twice: two containers without a name, an object that is given twice.
-fn tell_apart(findings: &mut [Finding], inventory: &Inventory) {
+fn by_severity(parts: Vec<[Vec<Finding>; SEVERITIES]>) -> [Vec<Vec<Finding>>; SEVERITIES] {
+    let mut all: [Vec<Vec<Finding>>; SEVERITIES] = Default::default();
+    for part in parts {
+        all.iter_mut().zip(part).for_each(|(all, part)| all.push(part));
+    }
+    all
+}
+
+/// Where an object is given twice, so is what is found in it.
+fn tell_apart(findings: &mut [Finding]) {
     let mut seen: HashMap<Fingerprint, u32, BuildHasherDefault<FirstBytes>> = HashMap::default();
     seen.reserve(findings.len());
     for finding in findings {
         let times = seen.entry(finding.fingerprint).or_default();
         *times += 1;
-        if *times > 1 {
-            finding.fingerprint = fingerprint(inventory.object(finding.object), finding, *times);
-        }
+        finding.fingerprint = repeated(finding.fingerprint, *times);
     }
+}
+
+/// What stands for the same place when it is found for another time.
+fn repeated(fingerprint: Fingerprint, times: u32) -> Fingerprint {
+    if times < 2 {
+        return fingerprint;
+    }
+    let digest = Sha256::new().chain_update(fingerprint).chain_update(times.to_le_bytes()).finalize();
+    std::array::from_fn(|at| digest[at])
 }
 
 /// Of what is a hash already.
@@ -278,18 +317,32 @@ impl Hasher for FirstBytes {
     fn write_usize(&mut self, _length: usize) {}
 }
 
-/// Over the rule, the object by its group, kind, namespace and name, and the place; not over its version, its uid, its
-/// line or what is found there, which change while the fault stays.
-fn fingerprint(object: &Object, finding: &Finding, times: u32) -> Fingerprint {
-    let mut digest = Sha256::new();
-    for part in [finding.rule.id, object.group(), &object.kind_name, &object.namespace, &object.name, &finding.key] {
+/// The hash of the object that was found something in last, which what is found in it begins with: most have many findings.
+#[derive(Default)]
+struct OfObject(Option<(u32, Sha256)>);
+
+impl OfObject {
+    /// Over the object by its group, kind, namespace and name, the rule, and the place; not over its version, its uid,
+    /// its line or what is found there, which change while the fault stays.
+    fn fingerprint(&mut self, object: &Object, rule: &Rule, place: &str) -> Fingerprint {
+        let known = self.0.take().filter(|(index, _)| *index == object.index);
+        let (_, begun) = self.0.insert(known.unwrap_or_else(|| {
+            let mut digest = Sha256::new();
+            add(&mut digest, &[object.group(), &object.kind_name, &object.namespace, &object.name]);
+            (object.index, digest)
+        }));
+        let mut digest = begun.clone();
+        add(&mut digest, &[rule.id, place]);
+        let digest = digest.finalize();
+        std::array::from_fn(|at| digest[at])
+    }
+}
+
+fn add(digest: &mut Sha256, parts: &[&str]) {
+    for part in parts {
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part.as_bytes());
     }
-    digest.update(times.to_le_bytes());
-    let mut fingerprint = [0; 16];
-    fingerprint.copy_from_slice(&digest.finalize()[..16]);
-    fingerprint
 }
 
 fn number(count: usize) -> u32 {

@@ -39,6 +39,7 @@ pub struct Inventory {
     by_kind: Vec<Vec<u32>>,
     /// By kind, namespace and name.
     by_name: Vec<HashMap<Box<str>, Names>>,
+    has_repeated: bool,
     pods: OnceLock<PodLabels>,
     namespaces: OnceLock<HashMap<Label, Vec<u32>>>,
     generated: OnceLock<HashSet<(Kind, Box<str>)>>,
@@ -78,6 +79,7 @@ impl Inventory {
         let mut objects: Vec<Object> = objects.into_iter().collect();
         let mut by_kind = vec![Vec::new(); Kind::COUNT];
         let mut by_name: Vec<HashMap<Box<str>, Names>> = vec![HashMap::new(); Kind::COUNT];
+        let mut has_repeated = false;
         for (index, object) in (0_u32..).zip(&mut objects) {
             object.index = index;
             by_kind[object.kind as usize].push(index);
@@ -87,15 +89,21 @@ impl Inventory {
                     namespaces.insert(object.namespace.clone(), HashMap::new());
                 }
                 if let Some(names) = namespaces.get_mut(&object.namespace) {
-                    names.insert(object.name.clone(), index);
+                    has_repeated |= names.insert(object.name.clone(), index).is_some();
                 }
             }
         }
+        let mut others = HashSet::new();
+        has_repeated |= by_kind[Kind::Other as usize].iter().any(|index| {
+            let object = &objects[*index as usize];
+            !others.insert((object.group(), &object.kind_name, &object.namespace, &object.name))
+        });
         let mut inventory = Self {
             objects,
             completeness,
             by_kind,
             by_name,
+            has_repeated,
             pods: OnceLock::new(),
             namespaces: OnceLock::new(),
             generated: OnceLock::new(),
@@ -119,6 +127,11 @@ impl Inventory {
             .iter()
             .filter(|maker| maker.as_str() == kind)
             .any(|maker| self.find(*maker, &object.namespace, name).is_some())
+    }
+
+    /// Whether two objects may be the same one by group, kind, namespace and name.
+    pub(crate) const fn has_repeated(&self) -> bool {
+        self.has_repeated
     }
 
     /// Every object.
@@ -298,7 +311,7 @@ pub fn flatten(document: Node) -> Vec<Node> {
         return vec![document];
     }
     let Value::Map(entries) = document.value else { return Vec::new() };
-    let items = entries.into_iter().find(|(key, _)| &**key == "items").map(|(_, items)| items.value);
+    let items = entries.into_iter().find(|(key, _)| key.as_str() == "items").map(|(_, items)| items.value);
     let Some(Value::List(items)) = items else { return Vec::new() };
     let item_kind = kind.strip_suffix("List").unwrap_or_default();
     let named = |mut item: Node| {
@@ -307,8 +320,8 @@ pub fn flatten(document: Node) -> Vec<Node> {
             && !item_kind.is_empty()
         {
             for (key, value) in [("apiVersion", &api_version), ("kind", &item_kind.to_owned())] {
-                if !entries.iter().any(|(k, _)| &**k == key) {
-                    entries.push((key.into(), Node::new(line, Value::String(value.as_str().into()))));
+                if !entries.iter().any(|(k, _)| k.as_str() == key) {
+                    entries.push((Box::<str>::from(key).into(), Node::new(line, Value::String(value.as_str().into()))));
                 }
             }
         }

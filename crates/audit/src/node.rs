@@ -21,7 +21,51 @@ pub(crate) enum Value {
     Float(f64),
     String(Box<str>),
     List(Vec<Node>),
-    Map(Vec<(Box<str>, Node)>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// The name of a field. Its first letters are beside it: nearly every other name is told from it by them and the length.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Key {
+    head: u64,
+    text: Box<str>,
+}
+
+impl Key {
+    pub(crate) const fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    #[inline]
+    fn is(&self, text: &str) -> bool {
+        self.head == head(text) && self.text.len() == text.len() && (text.len() <= HEAD || *self.text == *text)
+    }
+}
+
+impl From<Box<str>> for Key {
+    fn from(text: Box<str>) -> Self {
+        Self { head: head(&text), text }
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<str>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+const HEAD: usize = 8;
+
+/// The first letters as a number; known when it is compiled, where the text is.
+#[inline]
+const fn head(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let (mut head, mut at) = (0, 0);
+    while at < HEAD && at < bytes.len() {
+        head |= (bytes[at] as u64) << (8 * at);
+        at += 1;
+    }
+    head
 }
 
 static ABSENT: Node = Node { line: 0, value: Value::Null };
@@ -43,9 +87,10 @@ impl Node {
 
     /// The value of a key of a map. Absent for what is not a map or does not have it, so that look-ups can be chained:
     /// objects have few keys, and a walk through them is faster than a hash.
+    #[inline]
     pub fn get(&self, key: &str) -> &Self {
         match &self.value {
-            Value::Map(entries) => entries.iter().find(|(k, _)| &**k == key).map_or(&ABSENT, |(_, node)| node),
+            Value::Map(entries) => entries.iter().find(|(name, _)| name.is(key)).map_or(&ABSENT, |(_, node)| node),
             _ => &ABSENT,
         }
     }
@@ -134,7 +179,7 @@ impl Node {
             Value::Map(entries) => entries.as_slice(),
             _ => &[],
         };
-        entries.iter().map(|(key, node)| (&**key, node))
+        entries.iter().map(|(key, node)| (key.as_str(), node))
     }
 
     /// Whether it is a map.

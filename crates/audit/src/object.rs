@@ -192,7 +192,7 @@ impl Object {
 
     /// A place in it, by the path from its root.
     pub fn spot(&self, path: &str) -> Spot {
-        Spot { object: self.index, container: None, key: path.into(), path: path.into(), line: self.root.line_of(path) }
+        Spot { object: self.index, container: None, key: None, path: path.into(), line: self.root.line_of(path) }
     }
 
     /// `Deployment/web`, `ServiceAccount/kube-system/x`: for messages.
@@ -267,7 +267,13 @@ impl<'a> Pod<'a> {
     /// A place in the pod's `spec`, by the path from there; the `spec` itself for an empty one.
     pub fn spot(self, path: &str) -> Spot {
         let dot = if path.is_empty() { "" } else { "." };
-        self.object.spot(&format!("{}{dot}{path}", self.path))
+        Spot {
+            object: self.object.index,
+            container: None,
+            key: None,
+            path: [self.path, dot, path].concat().into(),
+            line: self.spec.line_of(path),
+        }
     }
 
     /// Whether it says that it is for Windows (`spec.os.name`).
@@ -357,15 +363,14 @@ impl<'a> Container<'a> {
     /// A place in the container, by the path from there; the container itself for an empty one.
     pub fn spot(self, path: &str) -> Spot {
         let dot = if path.is_empty() { "" } else { "." };
-        let around = format!("{}.{}", self.pod.path, self.group.field());
-        let place = format!("{around}[{}]{dot}{path}", self.index);
+        let place = |which: &str| [self.pod.path, ".", self.group.field(), "[", which, "]", dot, path].concat().into();
         Spot {
             object: self.pod.object.index,
-            container: Some((self.group, self.name().into())),
+            container: Some((self.group, u32::try_from(self.index).unwrap_or(u32::MAX))),
             // By its name, so that a container that is put before it changes nothing.
-            key: format!("{around}[{}]{dot}{path}", self.name()).into(),
-            line: self.pod.object.root.line_of(&place),
-            path: place.into(),
+            key: Some(place(self.name())),
+            path: place(&self.index.to_string()),
+            line: self.node.line_of(path),
         }
     }
 

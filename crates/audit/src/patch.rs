@@ -11,11 +11,13 @@ impl Finding {
     /// everybody.
     pub fn patch(&self, object: &Object) -> String {
         let pod = || object.pod().map(|pod| pod.path.split('.').map(|key| format!("{key}:")).collect());
-        let (fields, around): (&str, Vec<String>) = match (self.rule.patch, &self.container) {
+        let (fields, around): (&str, Vec<String>) = match (self.rule.patch, self.container) {
             (Patch::Object(fields), _) => (fields, Vec::new()),
             (Patch::Pod(fields), _) => (fields, pod().unwrap_or_default()),
             // Ephemeral containers cannot be changed once they are there.
-            (Patch::Container(fields), Some((group, name))) if *group != ContainerGroup::Ephemeral => {
+            (Patch::Container(fields), Some((group, index))) if group != ContainerGroup::Ephemeral => {
+                let containers = object.pod().map_or(&[][..], |pod| pod.spec.get(group.field()).items());
+                let name = containers.get(index as usize).map_or("", |container| container.get("name").str());
                 let mut around: Vec<String> = pod().unwrap_or_default();
                 around.extend([format!("{}:", group.field()), format!("- name: {}", scalar(name))]);
                 (fields, around)

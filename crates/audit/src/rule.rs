@@ -39,9 +39,9 @@ pub struct Rule {
 #[derive(Clone, Copy)]
 pub enum Check {
     /// Each pod and each template of pods.
-    Pod(fn(Pod<'_>, &mut Out<'_>)),
+    Pod(for<'a> fn(Pod<'a>, &mut Out<'a>)),
     /// Each container of those.
-    Container(fn(Container<'_>, &mut Out<'_>)),
+    Container(for<'a> fn(Container<'a>, &mut Out<'a>)),
     /// Each object of these kinds.
     Object(&'static [Kind], fn(&Object, &mut Out<'_>)),
     /// All objects together; those of these kinds count as judged.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use crate::node::{Node, Value};
+use crate::node::{Key, Node, Value};
 
 /// Values in all documents of one text, those that aliases repeat counted each time. A file that says more by aliases
 /// of aliases is an attack on whoever reads it.
@@ -113,7 +113,7 @@ struct Open {
 enum Items {
     List(Vec<Node>),
     /// The entries, and the key and its line whose value comes next.
-    Map(Vec<(Box<str>, Node)>, Option<(Box<str>, u32)>),
+    Map(Vec<(Key, Node)>, Option<(Key, u32)>),
 }
 
 impl Open {
@@ -131,7 +131,11 @@ impl Open {
                         let message = "a key that is a list or a map is not known to Kubernetes".to_owned();
                         return Err(ParseError { line, message });
                     }
-                    *key = Some((node.text().unwrap_or_default().into(), line));
+                    let name = match node.value {
+                        Value::String(text) => text,
+                        _ => node.text().unwrap_or_default().into(),
+                    };
+                    *key = Some((name.into(), line));
                 }
                 Some((name, line)) => {
                     // A field is where its name is: what it holds may begin a line later.
@@ -145,30 +149,30 @@ impl Open {
 }
 
 /// A key that is written twice counts as it is written last, as for Kubernetes.
-fn last_of_each(entries: Vec<(Box<str>, Node)>) -> Vec<(Box<str>, Node)> {
+fn last_of_each(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
     const FEW: usize = 32;
     let repeats = if entries.len() <= FEW {
         entries.iter().enumerate().any(|(at, (key, _))| entries[..at].iter().any(|(k, _)| k == key))
     } else {
         let mut seen = HashSet::new();
-        !entries.iter().all(|(key, _)| seen.insert(key))
+        !entries.iter().all(|(key, _)| seen.insert(key.as_str()))
     };
     if !repeats {
         return entries;
     }
     let mut seen = HashSet::new();
-    let mut last: Vec<_> = entries.into_iter().rev().filter(|(key, _)| seen.insert(key.clone())).collect();
+    let mut last: Vec<_> = entries.into_iter().rev().filter(|(key, _)| seen.insert(key.as_str().to_owned())).collect();
     last.reverse();
     last
 }
 
 /// `<<: *base`: what is merged in gives way to what is written.
-fn merged(entries: Vec<(Box<str>, Node)>) -> Vec<(Box<str>, Node)> {
-    if !entries.iter().any(|(key, _)| &**key == "<<") {
+fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+    if !entries.iter().any(|(key, _)| key.as_str() == "<<") {
         return entries;
     }
-    let (bases, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| &**key == "<<");
-    let mut written: HashSet<Box<str>> = own.iter().map(|(key, _)| key.clone()).collect();
+    let (bases, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| key.as_str() == "<<");
+    let mut written: HashSet<Box<str>> = own.iter().map(|(key, _)| key.as_str().into()).collect();
     for (_, base) in bases {
         let several = match base.value {
             Value::List(items) => items,
@@ -177,7 +181,7 @@ fn merged(entries: Vec<(Box<str>, Node)>) -> Vec<(Box<str>, Node)> {
         for base in several {
             let Value::Map(entries) = base.value else { continue };
             for (key, node) in entries {
-                if written.insert(key.clone()) {
+                if written.insert(key.as_str().into()) {
                     own.push((key, node));
                 }
             }

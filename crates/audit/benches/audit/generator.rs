@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// How many objects one application is made of.
+/// How many objects one application is made of, as it is written.
 const OF_ONE: usize = 16;
+/// And with what Kubernetes makes of it.
+const LISTED_OF_ONE: usize = 32;
 /// How many applications share a namespace.
 const IN_A_NAMESPACE: usize = 30;
 
@@ -32,6 +34,35 @@ fn resource(index: usize) -> Value {
         14 => app.network_policy(),
         _ => app.config_map(),
     }
+}
+
+/// The same as a cluster lists them: with replica sets of this and of earlier versions, and with pods.
+pub(crate) fn listed(count: usize) -> impl Iterator<Item = Value> {
+    (0..count).map(|index| {
+        let app = App { number: index / LISTED_OF_ONE };
+        match index % LISTED_OF_ONE {
+            0 => app.deployment("web"),
+            part @ 1..=3 => app.replica_set("web", part - 1),
+            part @ 4..=6 => app.made("ReplicaSet", "web-0", "web", part - 4),
+            7 => app.deployment("api"),
+            part @ 8..=10 => app.replica_set("api", part - 8),
+            part @ 11..=13 => app.made("ReplicaSet", "api-0", "api", part - 11),
+            14 => app.stateful_set(),
+            part @ 15..=17 => app.made("StatefulSet", "store", "store", part - 15),
+            18 => app.daemon_set(),
+            part @ 19..=21 => app.made("DaemonSet", "node", "node", part - 19),
+            22 => app.cron_job(),
+            23 => app.pod("debug"),
+            24 => app.service("web"),
+            25 => app.service("api"),
+            26 => app.service_account(),
+            27 => app.role(),
+            28 => app.role_binding(),
+            29 => app.ingress(),
+            30 => app.network_policy(),
+            _ => app.config_map(),
+        }
+    })
 }
 
 struct App {
@@ -142,6 +173,35 @@ impl App {
         let selector = json!({"matchLabels": self.labels(part)});
         let spec = json!({"replicas": replicas, "selector": selector, "template": self.template(part)});
         self.workload("apps/v1", "Deployment", part, spec)
+    }
+
+    /// Of a Deployment: the first is of this version.
+    fn replica_set(&self, part: &str, version: usize) -> Value {
+        let selector = json!({"matchLabels": self.labels(part)});
+        let replicas = if version == 0 { 3 } else { 0 };
+        let spec = json!({"replicas": replicas, "selector": selector, "template": self.template(part)});
+        let mut set = self.workload("apps/v1", "ReplicaSet", &format!("{part}-{version}"), spec);
+        set["metadata"]["ownerReferences"] = self.owner("Deployment", part);
+        set["status"] = json!({"replicas": replicas, "readyReplicas": replicas});
+        set
+    }
+
+    /// A pod of a workload.
+    fn made(&self, kind: &str, by: &str, part: &str, number: usize) -> Value {
+        let mut pod = self.workload("v1", "Pod", &format!("{by}-{number}"), self.pod_spec(part));
+        pod["metadata"]["labels"] = self.labels(part);
+        pod["metadata"]["ownerReferences"] = self.owner(kind, by);
+        pod["spec"]["nodeName"] = json!(format!("node-{number}"));
+        pod["status"] = json!({
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": part, "ready": true, "restartCount": 0, "state": {"running": {}}}],
+        });
+        pod
+    }
+
+    fn owner(&self, kind: &str, part: &str) -> Value {
+        json!([{"apiVersion": "apps/v1", "kind": kind, "name": self.name(part), "controller": true}])
     }
 
     fn stateful_set(&self) -> Value {

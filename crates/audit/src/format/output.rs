@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -301,9 +302,10 @@ impl Output {
     pub fn new(inventory: &Inventory, report: &Report, options: &Options, exceptions: &[Exception]) -> Self {
         let mut output = Self::default();
         let summary = &mut output.summary;
-        for finding in &report.findings {
+        let items: Vec<Item> =
+            (report.findings.par_iter()).map(|finding| Item::new(finding, inventory.object(finding.object))).collect();
+        for (finding, item) in report.findings.iter().zip(items) {
             let object = inventory.object(finding.object);
-            let item = Item::new(finding, object);
             if let Some(exception) = exceptions.iter().find(|exception| exception.accepts(finding, object)) {
                 output.excepted.push(Excepted { finding: item, exception: exception.into() });
                 continue;

@@ -219,36 +219,37 @@ const PLACEHOLDER: &str = "The image is a placeholder that something else fills 
 /// Why nothing more is said of what one rule says.
 const INVALID: &str = "The image is no valid reference";
 
-/// How the rule finds the image.
-enum Written<'a> {
+/// How the rules find the image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Written<'a> {
     Image(Image<'a>),
-    Invalid(String),
+    Invalid,
     Unknown(&'static str),
 }
 
-fn written(container: Container<'_>) -> Written<'_> {
-    let node = container.get("image");
-    if !node.is_present() || node.as_str() == Some("") {
-        return Written::Unknown(NO_IMAGE);
-    }
-    let Some(text) = node.as_str() else { return Written::Invalid(node.text().unwrap_or_default()) };
-    // `REGISTRY/app`, `IMAGE_NAME`: names have no capital letters.
-    let is_capitals =
-        |part: &str| part.len() > 2 && part.bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'));
-    if text.contains(['$', '{', '<', '%']) || text.starts_with("ko://") || text.split('/').any(is_capitals) {
-        return Written::Unknown(PLACEHOLDER);
-    }
-    match Image::parse(text) {
-        Some(image) if is_valid(text) => Written::Image(image),
-        _ => Written::Invalid(text.to_owned()),
+impl<'a> Written<'a> {
+    /// From what is written, and what that is as a reference.
+    pub(crate) fn of(container: Container<'a>, image: Option<Image<'a>>) -> Self {
+        let node = container.get("image");
+        if !node.is_present() || node.as_str() == Some("") {
+            return Self::Unknown(NO_IMAGE);
+        }
+        let Some(text) = node.as_str() else { return Self::Invalid };
+        // `REGISTRY/app`, `IMAGE_NAME`: names have no capital letters.
+        let is_capitals =
+            |part: &str| part.len() > 2 && part.bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'));
+        if text.contains(['$', '{', '<', '%']) || text.starts_with("ko://") || text.split('/').any(is_capitals) {
+            return Self::Unknown(PLACEHOLDER);
+        }
+        image.filter(|_| is_valid(text)).map_or(Self::Invalid, Self::Image)
     }
 }
 
 /// The image, where it can be judged.
-fn image<'a>(container: Container<'a>, out: &mut Out<'_>) -> Option<Image<'a>> {
-    let reason = match written(container) {
+fn image<'a>(container: Container<'a>, out: &mut Out<'a>) -> Option<Image<'a>> {
+    let reason = match out.looked(container).written {
         Written::Image(image) => return Some(image),
-        Written::Invalid(_) => INVALID,
+        Written::Invalid => INVALID,
         Written::Unknown(reason) => reason,
     };
     out.cannot(reason);
@@ -328,21 +329,21 @@ fn fail(container: Container<'_>, out: &mut Out<'_>, field: &str, what: &str) {
     out.fail(container.spot(field), message);
 }
 
-fn latest(container: Container<'_>, out: &mut Out<'_>) {
+fn latest<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let Some(image) = image(container, out) else { return };
     if is_latest(image) {
         fail(container, out, "image", if image.tag.is_some() { "has the tag latest" } else { "has no tag" });
     }
 }
 
-fn moving(container: Container<'_>, out: &mut Out<'_>) {
+fn moving<'a>(container: Container<'a>, out: &mut Out<'a>) {
     if image(container, out).is_some_and(is_moving) {
         fail(container, out, "image", "has a tag that moves from one image to the next");
     }
 }
 
 /// Of what has a tag of its own: the others are found by their tags.
-fn no_digest(container: Container<'_>, out: &mut Out<'_>) {
+fn no_digest<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let Some(image) = image(container, out) else { return };
     if image.digest.is_none() && !is_latest(image) && !is_moving(image) {
         fail(container, out, "image", "is not pinned to a digest");
@@ -363,7 +364,7 @@ fn is_in(folder: &str, image: Image<'_>) -> bool {
         || image.repository.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn not_allowed(container: Container<'_>, out: &mut Out<'_>) {
+fn not_allowed<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let allowed = &out.parameters().allowed_registries;
     if allowed.is_empty() {
         out.skip();
@@ -375,7 +376,7 @@ fn not_allowed(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn pull_policy(container: Container<'_>, out: &mut Out<'_>) {
+fn pull_policy<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let Some(image) = image(container, out) else { return };
     let policy = container.get("imagePullPolicy").str();
     // Where none is written, Kubernetes takes Always for `latest` and IfNotPresent for all other tags.
@@ -391,10 +392,11 @@ fn never_pulled(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn invalid(container: Container<'_>, out: &mut Out<'_>) {
-    match written(container) {
+fn invalid<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    match out.looked(container).written {
         Written::Image(_) => {}
-        Written::Invalid(text) => {
+        Written::Invalid => {
+            let text = container.get("image").text().unwrap_or_default();
             let message = format!("\"{text}\" of {} is no reference to an image.", container.title());
             out.fail(container.spot("image"), message);
         }
@@ -402,7 +404,7 @@ fn invalid(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn frozen(container: Container<'_>, out: &mut Out<'_>) {
+fn frozen<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let Some(image) = image(container, out) else { return };
     let known = FROZEN.iter().find(|(registry, folder, _)| *registry == image.registry && is_in(folder, image));
     let is_of_bitnami = || {
@@ -419,13 +421,13 @@ fn frozen(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn anonymous(container: Container<'_>, out: &mut Out<'_>) {
+fn anonymous<'a>(container: Container<'a>, out: &mut Out<'a>) {
     if image(container, out).is_some_and(|image| image.registry == "ttl.sh") {
         fail(container, out, "image", "is from ttl.sh, where anybody may put another one in its place");
     }
 }
 
-fn plain_registry(container: Container<'_>, out: &mut Out<'_>) {
+fn plain_registry<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let Some(image) = image(container, out) else { return };
     let (host, port) = image.registry.split_once(':').unwrap_or((image.registry, ""));
     let address: Option<std::net::Ipv4Addr> = host.parse().ok();

@@ -4,7 +4,7 @@ mod identity;
 mod mounts;
 mod placement;
 mod privileges;
-mod programs;
+pub(crate) mod programs;
 
 use crate::{
     object::Kind,

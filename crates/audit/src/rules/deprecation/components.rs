@@ -1,6 +1,6 @@
 //! Programs that nobody mends any more.
 
-use crate::{image::Image, object::Container, out::Out};
+use crate::{object::Container, out::Out};
 
 struct Component {
     /// Registry and repository.
@@ -92,8 +92,8 @@ static COMPONENTS: &[Component] = &[
     },
 ];
 
-pub(super) fn end_of_life(container: Container<'_>, out: &mut Out<'_>) {
-    let Some(image) = container.get("image").as_str().and_then(Image::parse) else { return };
+pub(super) fn end_of_life<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    let Some(image) = out.looked(container).image else { return };
     let is_of = |one: &(&str, &str)| one.0 == image.registry && one.1 == image.repository;
     let Some(component) = COMPONENTS.iter().find(|component| component.images.iter().any(is_of)) else { return };
     let Component { name, end, replacement, .. } = component;

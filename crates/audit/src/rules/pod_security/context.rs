@@ -55,7 +55,7 @@ pub(super) fn subject(container: Container<'_>) -> String {
 /// A place in a list of the pod's `spec` that is told from others by a name, so that what is put before it changes
 /// nothing.
 pub(super) fn named(pod: Pod<'_>, list: &str, index: usize, name: &str, field: &str) -> Spot {
-    let key = format!("{}.{list}[{name}].{field}", pod.path).into();
+    let key = Some(format!("{}.{list}[{name}].{field}", pod.path).into());
     Spot { key, ..pod.spot(&format!("{list}[{index}].{field}")) }
 }
 

@@ -1,6 +1,6 @@
 //! What containers run: by their images and their command lines.
 
-use crate::{image::Image, object::Container, out::Out};
+use crate::{object::Container, out::Out};
 
 use super::mounts::capitalised;
 
@@ -63,15 +63,42 @@ fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// The commands of a container, when one of its strings has one of these words; none otherwise, and nothing is
-/// allocated.
-fn commands<'a>(container: Container<'a>, needles: &[&str]) -> Vec<Command<'a>> {
+/// What the rules below look for in command lines: nearly every container has none of it, and is done with for all of them.
+const WORDS: [&str; 13] = [
+    "install",
+    "add",
+    "nsenter",
+    "chroot",
+    "kubectl",
+    "miner",
+    "xmr",
+    "nc",
+    "netcat",
+    "curl",
+    "wget",
+    "stratum",
+    "/dev/tcp/",
+];
+
+/// Whether a rule about command lines has something to look at.
+pub(crate) fn is_of_interest(container: Container<'_>) -> bool {
+    lines(container).any(|(_, _, text)| WORDS.iter().any(|word| text.contains(word)))
+}
+
+/// The strings of `command` and `args`, if they have any of [`WORDS`].
+fn interesting<'a>(
+    container: Container<'a>,
+    out: &mut Out<'a>,
+) -> impl Iterator<Item = (&'static str, usize, &'a str)> + use<'a> {
+    let is_of_interest = out.looked(container).is_of_interest;
+    is_of_interest.then(|| lines(container)).into_iter().flatten()
+}
+
+/// The commands of a container, when it has any of [`WORDS`].
+fn commands<'a>(container: Container<'a>, out: &mut Out<'a>) -> Vec<Command<'a>> {
     let mut found: Vec<Command<'a>> = Vec::new();
-    if !lines(container).any(|(_, _, text)| needles.iter().any(|needle| text.contains(needle))) {
-        return found;
-    }
     let mut is_begun = false;
-    for (field, index, text) in lines(container) {
+    for (field, index, text) in interesting(container, out) {
         for (number, segment) in text.split(SEPARATORS).enumerate() {
             is_begun &= number == 0;
             let words = segment.split_whitespace().map(|word| word.trim_matches(['"', '\'', '$']));
@@ -94,8 +121,8 @@ fn commands<'a>(container: Container<'a>, needles: &[&str]) -> Vec<Command<'a>> 
     found
 }
 
-pub(super) fn installs_packages(container: Container<'_>, out: &mut Out<'_>) {
-    for command in commands(container, &["install", "add"]) {
+pub(super) fn installs_packages<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    for command in commands(container, out) {
         let program = command.program();
         let installs = match program {
             "apk" => command.has("add"),
@@ -111,9 +138,9 @@ pub(super) fn installs_packages(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-pub(super) fn enters_host(container: Container<'_>, out: &mut Out<'_>) {
+pub(super) fn enters_host<'a>(container: Container<'a>, out: &mut Out<'a>) {
     let spec = container.pod.spec;
-    for command in commands(container, &["nsenter", "chroot"]) {
+    for command in commands(container, out) {
         let enters = match command.program() {
             "nsenter" => {
                 let follows = |flag: &str| command.words.windows(2).any(|pair| pair == [flag, "1"]);
@@ -146,24 +173,24 @@ fn is_node_root(container: Container<'_>, path: &str) -> bool {
     })
 }
 
-pub(super) fn kubectl(container: Container<'_>, out: &mut Out<'_>) {
-    if repository(container).is_some_and(|name| base(name) == "kubectl") {
+pub(super) fn kubectl<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    if repository(container, out).is_some_and(|name| base(name) == "kubectl") {
         let message = format!("The image of {} is kubectl.", container.title());
         out.fail(container.spot("image"), message);
         return;
     }
-    if let Some(command) = commands(container, &["kubectl"]).into_iter().find(|c| c.program() == "kubectl") {
+    if let Some(command) = commands(container, out).into_iter().find(|c| c.program() == "kubectl") {
         out.fail(container.spot(&command.place), format!("{} runs kubectl.", capitalised(&container.title())));
     }
 }
 
 /// The image's name, without its registry.
-fn repository(container: Container<'_>) -> Option<&str> {
-    Image::parse(container.get("image").str()).map(|image| image.repository)
+fn repository<'a>(container: Container<'a>, out: &mut Out<'a>) -> Option<&'a str> {
+    out.looked(container).image.map(|image| image.repository)
 }
 
-pub(super) fn tiller(container: Container<'_>, out: &mut Out<'_>) {
-    if repository(container).is_some_and(|name| base(name) == "tiller") {
+pub(super) fn tiller<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    if repository(container, out).is_some_and(|name| base(name) == "tiller") {
         let message = format!("{} is Tiller, the server of Helm 2.", capitalised(&container.title()));
         out.fail(container.spot("image"), message);
     }
@@ -178,18 +205,18 @@ pub(super) fn dashboard(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-pub(super) fn miner(container: Container<'_>, out: &mut Out<'_>) {
-    if repository(container).is_some_and(|name| MINERS.contains(&base(name))) {
+pub(super) fn miner<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    if repository(container, out).is_some_and(|name| MINERS.contains(&base(name))) {
         let message = format!("The image of {} mines crypto currency.", container.title());
         out.fail(container.spot("image"), message);
     }
-    for (field, index, text) in lines(container) {
+    for (field, index, text) in interesting(container, out) {
         if text.contains("stratum") && POOLS.iter().any(|pool| text.contains(pool)) {
             let message = format!("{} works for a pool of miners.", capitalised(&container.title()));
             out.fail(container.spot(&format!("{field}[{index}]")), message);
         }
     }
-    for command in commands(container, &["miner", "xmr"]) {
+    for command in commands(container, out) {
         if MINERS.contains(&command.program()) {
             let message =
                 format!("{} runs {}, which mines crypto currency.", capitalised(&container.title()), command.program());
@@ -198,8 +225,8 @@ pub(super) fn miner(container: Container<'_>, out: &mut Out<'_>) {
     }
 }
 
-pub(super) fn downloads_and_runs(container: Container<'_>, out: &mut Out<'_>) {
-    for (field, index, text) in lines(container) {
+pub(super) fn downloads_and_runs<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    for (field, index, text) in interesting(container, out) {
         if (text.contains("curl") || text.contains("wget")) && (pipes(text) || substitutes(text)) {
             let message = format!("{} runs what it downloads, unseen.", capitalised(&container.title()));
             out.fail(container.spot(&format!("{field}[{index}]")), message);
@@ -250,15 +277,15 @@ fn substitutes(text: &str) -> bool {
         })
 }
 
-pub(super) fn reverse_shell(container: Container<'_>, out: &mut Out<'_>) {
-    for (field, index, text) in lines(container) {
+pub(super) fn reverse_shell<'a>(container: Container<'a>, out: &mut Out<'a>) {
+    for (field, index, text) in interesting(container, out) {
         if text.contains("/dev/tcp/") && text.contains("sh -i") {
             let message =
                 format!("{} gives a shell to somebody elsewhere (/dev/tcp).", capitalised(&container.title()));
             out.fail(container.spot(&format!("{field}[{index}]")), message);
         }
     }
-    for command in commands(container, &["nc", "netcat"]) {
+    for command in commands(container, out) {
         let shell = |pair: &[&str]| matches!(pair[0], "-e" | "--exec") && SHELLS.contains(&base(pair[1]));
         if matches!(command.program(), "nc" | "ncat" | "netcat") && command.words.windows(2).any(shell) {
             let message = format!("{} gives a shell to somebody elsewhere.", capitalised(&container.title()));
