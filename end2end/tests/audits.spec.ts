@@ -1,6 +1,17 @@
 // An audit, from asking for it to the finding that is mended.
-import { stack } from "../support/stack.ts";
-import { audited, expect, residentCluster, scripted, settled, test, visit } from "../support/test.ts";
+import { sampleCluster, stack, startAgent } from "../support/stack.ts";
+import {
+  addCluster,
+  audited,
+  expect,
+  residentCluster,
+  scripted,
+  settled,
+  signUp,
+  someone,
+  test,
+  visit,
+} from "../support/test.ts";
 
 test("a cluster is audited, its findings narrowed, and one understood", async ({ resident: page }) => {
   await audited(page);
@@ -116,6 +127,36 @@ test("every cluster is audited by one button", async ({ resident: page }) => {
     if (!scripted()) await page.reload();
     await expect(page.getByText(/^audited /).first()).toBeVisible({ timeout: 1_000 });
   }).toPass({ timeout: 45_000 });
+});
+
+test("several clusters are chosen and audited", async ({ page }) => {
+  test.slow();
+  const owner = someone("Chosen");
+  await signUp(page, owner);
+  const stops: (() => Promise<void>)[] = [];
+  for (const name of ["north", "south", "west"]) {
+    const { token } = await addCluster(page, owner, name);
+    const cluster = await sampleCluster(name);
+    const agent = startAgent(name, token, cluster.kubeconfig);
+    stops.push(agent.stop, cluster.stop);
+  }
+  const row = (name: string) => page.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
+  await expect(async () => {
+    await visit(page, `/o/${owner.slug}/audits`);
+    for (const name of ["north", "south", "west"]) await expect(row(name)).toContainText("not audited yet", { timeout: 1_000 });
+  }).toPass({ timeout: 60_000 });
+
+  const button = page.getByRole("button", { name: "Audit the chosen clusters" });
+  await expect(button).toBeHidden();
+  await page.getByRole("checkbox", { name: "Choose north" }).check();
+  await page.getByRole("checkbox", { name: "Choose west" }).check();
+  await button.click();
+  await expect(async () => {
+    if (!scripted()) await page.reload();
+    for (const name of ["north", "west"]) await expect(row(name)).toContainText(/audited .* ago/, { timeout: 1_000 });
+  }).toPass({ timeout: 45_000 });
+  await expect(row("south")).toContainText("not audited yet");
+  for (const stop of stops) await stop();
 });
 
 test("findings are taken out as files", async ({ resident: page }) => {

@@ -112,17 +112,26 @@ pub(crate) async fn run_audit(org: String, cluster: String) -> Result<(), UiErro
     .await
 }
 
-/// Has every cluster audited that one sees and of which something is known.
+/// Has every cluster audited that one sees and of which something is known. `which`: `chosen` for `clusters` alone.
 #[server(prefix = "/api", endpoint = "run_audits")]
-pub(crate) async fn run_audits(org: String) -> Result<(), UiError> {
+pub(crate) async fn run_audits(
+    org: String,
+    which: Option<String>,
+    #[server(default)] clusters: Vec<String>,
+) -> Result<(), UiError> {
     use kubewise_backend::permission::RunAudits;
+    use kubewise_contract::ClusterId;
 
     use crate::server::{answer, cluster_in, organisation_in, who};
     answer(async {
         let (web, actor) = who().await?;
         let organisation = organisation_in::<RunAudits>(&web, &actor, &org).await?;
+        let is_chosen = |cluster: &ClusterId| match which.as_deref() {
+            Some("chosen") => clusters.contains(&cluster.to_string()),
+            _ => true,
+        };
         for (cluster, is_known) in web.clusters_to_audit(&organisation).await? {
-            if is_known {
+            if is_known && is_chosen(&cluster) {
                 // Each for itself: what was asked for is asked for, whatever becomes of the next.
                 let cluster = cluster_in::<RunAudits>(&web, &actor, &org, &cluster.to_string()).await?;
                 web.run_audit(&cluster).await?;

@@ -96,10 +96,10 @@ fn body(event: &SubmitEvent) -> Option<String> {
     Some(String::from(pairs.to_string()))
 }
 
-/// A form that is sent to a server function.
+/// A form that is sent to a server function. `id`: for fields that are elsewhere on the page.
 #[component]
-pub(crate) fn PostForm(post: Post, children: Children) -> impl IntoView {
-    view! { <form method="post" action=post.path on:submit=move |event| post.send(&event)>{children()}</form> }
+pub(crate) fn PostForm(post: Post, #[prop(optional)] id: Option<&'static str>, children: Children) -> impl IntoView {
+    view! { <form id=id method="post" action=post.path on:submit=move |event| post.send(&event)>{children()}</form> }
         .into_any()
 }
 

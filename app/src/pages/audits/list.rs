@@ -15,6 +15,9 @@ use crate::{
     place::{ClusterPlace, org_href, use_list_query, use_org},
 };
 
+/// The form that boxes in the rows belong to.
+const CHOSEN: &str = "chosen";
+
 /// The clusters and their last audits.
 #[component]
 pub(crate) fn AuditList() -> impl IntoView {
@@ -45,8 +48,23 @@ fn page(
     (run, run_all): (Post, Post),
 ) -> AnyView {
     let trouble = Signal::derive(move || run.error().or_else(|| run_all.error()));
-    let rows: Vec<_> = audits.clusters.iter().map(|cluster| row(org, cluster, now, run, audits.can_run)).collect();
+    // One cluster is chosen by its own button.
+    let can_choose = audits.can_run && audits.clusters.iter().filter(|cluster| cluster.is_synced).count() > 1;
+    let may = (audits.can_run, can_choose);
+    let rows: Vec<_> = audits.clusters.iter().map(|cluster| row(org, cluster, now, run, may)).collect();
     let n = rows.len();
+    let here = org.to_owned();
+    let chosen = can_choose.then(|| {
+        view! {
+            <div class="chosen">
+                <PostForm post=run_all id=CHOSEN>
+                    <input type="hidden" name="org" value=here/>
+                    <input type="hidden" name="which" value="chosen"/>
+                    <Submit pending=run_all.pending() class="btn small">"Audit the chosen clusters"</Submit>
+                </PostForm>
+            </div>
+        }
+    });
     let body = if rows.is_empty() {
         view! {
             <div class="card empty">
@@ -59,6 +77,7 @@ fn page(
     } else {
         view! {
             <div class="card list-card">
+                {chosen}
                 <table>
                     <thead><tr>
                         <th scope="col">"Cluster"</th>
@@ -118,7 +137,13 @@ fn sentence(audits: &Audits) -> AnyView {
     text.into_any()
 }
 
-fn row(org: &str, cluster: &AuditedCluster, now: Signal<Timestamp>, run: Post, can_run: bool) -> AnyView {
+fn row(
+    org: &str,
+    cluster: &AuditedCluster,
+    now: Signal<Timestamp>,
+    run: Post,
+    (can_run, can_choose): (bool, bool),
+) -> AnyView {
     let place = ClusterPlace { org: org.to_owned(), cluster: cluster.id.to_string() };
     let on_the_way = cluster.newer.as_ref().filter(|run| run.state.is_on_the_way());
     let failed = cluster.newer.as_ref().is_some_and(|run| run.state == RunState::Failed);
@@ -136,11 +161,20 @@ fn row(org: &str, cluster: &AuditedCluster, now: Signal<Timestamp>, run: Post, c
     let last = cluster.last.as_ref();
     let number_or_none = |n: Option<i64>| n.map_or_else(|| "–".to_owned(), number);
     let button = (can_run && cluster.is_synced).then(|| run_button(run, org, cluster, "btn small", "Run audit"));
+    let choice = (can_choose && cluster.is_synced).then(|| {
+        let label = format!("Choose {}", cluster.name);
+        view! { <input type="checkbox" form=CHOSEN name="clusters[]" value=cluster.id.to_string() aria-label=label/> }
+    });
     view! {
         <tr>
             <td>
-                <a class="first link" href=place.href("/findings")>{cluster.name.clone()}</a>
-                <div class="second">{second}</div>
+                <div class="named">
+                    {choice}
+                    <div>
+                        <a class="first link" href=place.href("/findings")>{cluster.name.clone()}</a>
+                        <div class="second">{second}</div>
+                    </div>
+                </div>
             </td>
             <td class="num">{score(last.and_then(|run| run.score))}</td>
             <td class="hide-s">{last.map(|run| severity_counts(&run.findings))}</td>

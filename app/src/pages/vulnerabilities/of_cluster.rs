@@ -262,7 +262,7 @@ fn line(place: &ClusterPlace, found: &VulnerabilityRow, many: bool) -> AnyView {
             <td>{row::severity(found)}</td>
             <td>{row::package(found)}</td>
             {image}
-            <td class="hide-s"><a class="link" href=everywhere aria-label=format!("Where it is: {}", found.id)>"Where it is"</a></td>
+            <td class="hide-s quiet"><a class="link" href=everywhere aria-label=format!("Where it is: {}", found.id)>"Where it is"</a></td>
         </tr>
     }
     .into_any()
