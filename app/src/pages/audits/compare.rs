@@ -11,7 +11,6 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 use super::tabs::tabs;
 use crate::{
     api::{Compared, comparison},
-    live::{Interest, Live},
     parts::{Age, Head, Skeleton, count, failure, kind_name, number, sent, severity_tag, ticking},
     place::{ClusterPlace, compare_href, compare_query, encode, org_href, use_compare_query, use_org},
 };
@@ -20,9 +19,8 @@ use crate::{
 #[component]
 pub(crate) fn Compare() -> impl IntoView {
     let (org, query) = (use_org(), use_compare_query());
-    let changed = expect_context::<Live>().version(Interest::Status, || None);
-    let found =
-        Resource::new(move || (org.get(), query.get(), changed.get()), |(org, query, _)| comparison(org, query));
+    // Not asked for again as clusters change: audits that have ended stay as they are, and what is typed stays too.
+    let found = Resource::new(move || (org.get(), query.get()), |(org, query)| comparison(org, query));
     view! {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {

@@ -23,6 +23,12 @@ const CHOSEN: &str = "chosen";
 pub(crate) fn AuditList() -> impl IntoView {
     let (org, query) = (use_org(), use_list_query());
     let (run, run_all) = (Post::to::<RunAudit>(), Post::to::<RunAudits>());
+    let chosen = RwSignal::new(Vec::new());
+    let done = run_all.times_done();
+    Effect::new(move |_| {
+        done.track();
+        chosen.set(Vec::new());
+    });
     let changed = expect_context::<Live>().version(Interest::Status, || None);
     let found = Resource::new(
         move || (org.get(), query.get(), changed.get(), run.version(), run_all.version()),
@@ -32,7 +38,7 @@ pub(crate) fn AuditList() -> impl IntoView {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok(At { now, body }) => page(&org.get_untracked(), &query.get_untracked(), &body, ticking(now), (run, run_all)),
+                    Ok(At { now, body }) => page(&org.get_untracked(), &query.get_untracked(), &body, ticking(now), (run, run_all), chosen),
                     Err(error) => failure(&error),
                 }
             })}
@@ -46,15 +52,16 @@ fn page(
     audits: &Audits,
     now: Signal<Timestamp>,
     (run, run_all): (Post, Post),
+    chosen: RwSignal<Vec<String>>,
 ) -> AnyView {
     let trouble = Signal::derive(move || run.error().or_else(|| run_all.error()));
     // One cluster is chosen by its own button.
     let can_choose = audits.can_run && audits.clusters.iter().filter(|cluster| cluster.is_synced).count() > 1;
-    let may = (audits.can_run, can_choose);
+    let may = (audits.can_run, can_choose.then_some(chosen));
     let rows: Vec<_> = audits.clusters.iter().map(|cluster| row(org, cluster, now, run, may)).collect();
     let n = rows.len();
     let here = org.to_owned();
-    let chosen = can_choose.then(|| {
+    let of_chosen = can_choose.then(|| {
         view! {
             <div class="chosen">
                 <PostForm post=run_all id=CHOSEN>
@@ -77,7 +84,7 @@ fn page(
     } else {
         view! {
             <div class="card list-card">
-                {chosen}
+                {of_chosen}
                 <table>
                     <thead><tr>
                         <th scope="col">"Cluster"</th>
@@ -142,7 +149,7 @@ fn row(
     cluster: &AuditedCluster,
     now: Signal<Timestamp>,
     run: Post,
-    (can_run, can_choose): (bool, bool),
+    (can_run, chosen): (bool, Option<RwSignal<Vec<String>>>),
 ) -> AnyView {
     let place = ClusterPlace { org: org.to_owned(), cluster: cluster.id.to_string() };
     let on_the_way = cluster.newer.as_ref().filter(|run| run.state.is_on_the_way());
@@ -161,10 +168,7 @@ fn row(
     let last = cluster.last.as_ref();
     let number_or_none = |n: Option<i64>| n.map_or_else(|| "–".to_owned(), number);
     let button = (can_run && cluster.is_synced).then(|| run_button(run, org, cluster, "btn small", "Run audit"));
-    let choice = (can_choose && cluster.is_synced).then(|| {
-        let label = format!("Choose {}", cluster.name);
-        view! { <input type="checkbox" form=CHOSEN name="clusters[]" value=cluster.id.to_string() aria-label=label/> }
-    });
+    let choice = chosen.filter(|_| cluster.is_synced).map(|chosen| choice(cluster, chosen));
     view! {
         <tr>
             <td>
@@ -182,6 +186,27 @@ fn row(
             <td class="num hide-s">{number_or_none(last.map(|run| run.fixed))}</td>
             <td class="num">{button}</td>
         </tr>
+    }
+    .into_any()
+}
+
+/// A box of the form for those that are chosen. The row is made anew whenever something changes in a cluster: what is
+/// ticked stays so.
+fn choice(cluster: &AuditedCluster, chosen: RwSignal<Vec<String>>) -> AnyView {
+    let id = cluster.id.to_string();
+    let is_chosen = chosen.with_untracked(|chosen| chosen.contains(&id));
+    let value = id.clone();
+    let change = move |event| {
+        chosen.update_untracked(|chosen| {
+            chosen.retain(|other| *other != id);
+            if event_target_checked(&event) {
+                chosen.push(id.clone());
+            }
+        });
+    };
+    let label = format!("Choose {}", cluster.name);
+    view! {
+        <input type="checkbox" form=CHOSEN name="clusters[]" value=value aria-label=label prop:checked=is_chosen on:change=change/>
     }
     .into_any()
 }
