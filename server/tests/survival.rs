@@ -24,6 +24,7 @@ use kubewise_sample_cluster::{SampleCluster, ServeHandle};
 use kubewise_server::postgres::Embedded;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const KILLS: usize = 20;
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -188,6 +189,25 @@ impl Stack {
         }
     }
 
+    /// Waits until the server answers, which it does once the schema is up to date.
+    async fn ready(&self) {
+        let start = Instant::now();
+        loop {
+            let mut answer = [0; 12];
+            let asked = async {
+                let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await?;
+                stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
+                stream.read_exact(&mut answer).await
+            };
+            let asked = tokio::time::timeout(Duration::from_secs(1), asked).await;
+            if matches!(asked, Ok(Ok(_))) && answer.ends_with(b" 200") {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the server does not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Fails when something between two whole states is seen.
     async fn one_whole_state(&self, states: &[BTreeMap<String, i64>]) {
         let seen = self.seen().await;
@@ -229,6 +249,8 @@ async fn postgresql_may_end_every_connection_at_any_moment() {
     let whole = stack.served();
     let states = [BTreeMap::new(), whole.clone()];
     let _server = stack.server();
+    // A server that is cut off while it begins says so and ends, as it should.
+    stack.ready().await;
     let _agent = stack.agent();
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(random(400))).await;
