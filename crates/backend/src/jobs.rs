@@ -18,7 +18,7 @@ use futures::{
 };
 use kubewise_contract::{ClusterId, OrgId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::{
     task::{JoinError, JoinSet},
     time::MissedTickBehavior,
@@ -360,7 +360,10 @@ fn queue<J: Queue>(pool: &PgPool) -> PollWith<PostgresStorage<J>, Look> {
         every.tick().await;
         Some(((), every))
     });
-    let told = Pubsub::new(pool.clone(), J::NAME.to_owned()).map(drop);
+    // A connection is kept for as long as the queue is listened to: not one of those that jobs are done with, which would
+    // run out as queues are added.
+    let listening = PgPoolOptions::new().max_connections(1).connect_lazy_with((*pool.connect_options()).clone());
+    let told = Pubsub::new(listening, J::NAME.to_owned()).map(drop);
     PollWith::new(storage, Look(Mutex::new(stream::select(told, ticks).boxed())))
 }
 

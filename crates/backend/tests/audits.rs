@@ -422,3 +422,27 @@ async fn who_is_limited_sets_schedules_of_their_clusters_only() {
     let may = at.web.cluster::<RunAudits>(&limited, &tenant.slug, eu).await.unwrap();
     assert!(matches!(at.web.set_schedule(&may, &wrong).await, Err(Error::Invalid(_))));
 }
+
+/// So many that they are read in several parts, and it is told in between how far that is: by another connection than the
+/// one that reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_cluster_is_audited_with_few_connections() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let cluster = at.empty_cluster(&tenant, "large").await;
+    at.put(&tenant, cluster, &pod("debug", true)).await;
+    sqlx::query(
+        "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
+           images, hash, manifest)
+         SELECT org_id, cluster_id, gen_random_uuid(), kind, api_version, namespace, 'debug-' || n, updated_at, workload,
+                health, images, hash, manifest
+         FROM resources, generate_series(1, 4500) n WHERE cluster_id = $1",
+    )
+    .bind(cluster.0)
+    .execute(&at.database.superuser())
+    .await
+    .unwrap();
+    let _worker = at.work();
+    let run = audited(&at, &tenant, cluster).await;
+    assert_eq!((run.state, run.objects), (RunState::Done, 4_501));
+}
