@@ -51,8 +51,10 @@ pub struct Tally {
 }
 
 /// Objects that one task judges: enough that handing it out costs nothing, few enough that no processor waits for another.
-const CHUNK: std::ops::RangeInclusive<usize> = 8..=256;
-const CHUNKS: usize = 64;
+const FEWEST: usize = 8;
+const MOST: usize = 256;
+/// Tasks that there are as long as these bounds allow.
+const TASKS: usize = 64;
 
 /// Judges every object by the rules of the catalogue.
 pub fn audit(inventory: &Inventory, options: &Options) -> Report {
@@ -65,7 +67,7 @@ pub fn audit_by(inventory: &Inventory, options: &Options, rules: impl IntoIterat
         rules.into_iter().filter(|rule| options.judges(rule) && options.version >= rule.since).collect();
     let plan = Plan::new(inventory, options, rules);
     let together = plan.of_all.par_iter().map(|index| plan.judge_together(*index));
-    let chunk = (inventory.objects().len() / CHUNKS).clamp(*CHUNK.start(), *CHUNK.end());
+    let chunk = (inventory.objects().len() / TASKS).clamp(FEWEST, MOST);
     let alone = inventory.objects().par_chunks(chunk).map(|objects| plan.judge(objects));
     let (together, alone): (Vec<Part>, Vec<Part>) = rayon::join(|| together.collect(), || alone.collect());
     report(&plan, together, alone)
@@ -234,19 +236,18 @@ fn report(plan: &Plan<'_>, together: Vec<Part>, alone: Vec<Part>) -> Report {
         }
         std::mem::take(&mut part.findings)
     };
-    let of_all: Vec<_> = together.into_iter().map(|mut part| count(&mut part)).collect();
-    let of_one: Vec<_> = alone.into_iter().map(|mut part| count(&mut part)).collect();
+    let mut of_all: Vec<_> = together.into_iter().map(|mut part| count(&mut part)).collect();
+    let mut of_one: Vec<_> = alone.into_iter().map(|mut part| count(&mut part)).collect();
     let number = |parts: &[[Vec<Finding>; SEVERITIES]]| parts.iter().flatten().map(Vec::len).sum::<usize>();
     let mut findings: Vec<Finding> = Vec::with_capacity(number(&of_all) + number(&of_one));
-    let mut of_all = by_severity(of_all);
-    let mut of_one = by_severity(of_one);
     for severity in (0..SEVERITIES).rev() {
         let order = |finding: &Finding| (finding.object, finding.number);
-        let mut together: Vec<Finding> = std::mem::take(&mut of_all[severity]).into_iter().flatten().collect();
+        let of = |part: &mut [Vec<Finding>; SEVERITIES]| std::mem::take(&mut part[severity]);
+        let mut together: Vec<Finding> = of_all.iter_mut().flat_map(of).collect();
         together.sort_by_key(order);
         let mut together = together.into_iter().peekable();
         // Parts are in the order of their objects.
-        for finding in std::mem::take(&mut of_one[severity]).into_iter().flatten() {
+        for finding in of_one.iter_mut().flat_map(of) {
             while let Some(before) = together.next_if(|other| order(other) < order(&finding)) {
                 findings.push(before);
             }
@@ -268,14 +269,6 @@ fn report(plan: &Plan<'_>, together: Vec<Part>, alone: Vec<Part>) -> Report {
             .map(|(rule, (judged, failed))| Tally { rule, judged, failed })
             .collect(),
     }
-}
-
-fn by_severity(parts: Vec<[Vec<Finding>; SEVERITIES]>) -> [Vec<Vec<Finding>>; SEVERITIES] {
-    let mut all: [Vec<Vec<Finding>>; SEVERITIES] = Default::default();
-    for part in parts {
-        all.iter_mut().zip(part).for_each(|(all, part)| all.push(part));
-    }
-    all
 }
 
 /// Where an object is given twice, so is what is found in it.

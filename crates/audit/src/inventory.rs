@@ -321,7 +321,7 @@ pub fn flatten(document: Node) -> Vec<Node> {
         {
             for (key, value) in [("apiVersion", &api_version), ("kind", &item_kind.to_owned())] {
                 if !entries.iter().any(|(k, _)| k.as_str() == key) {
-                    entries.push((Box::<str>::from(key).into(), Node::new(line, Value::String(value.as_str().into()))));
+                    entries.push((key.into(), Node::new(line, Value::String(value.as_str().into()))));
                 }
             }
         }

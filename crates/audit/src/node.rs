@@ -25,7 +25,7 @@ pub(crate) enum Value {
 }
 
 /// The name of a field. Its first letters are beside it: nearly every other name is told from it by them and the length.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     head: u64,
     text: Box<str>,
@@ -45,6 +45,12 @@ impl Key {
 impl From<Box<str>> for Key {
     fn from(text: Box<str>) -> Self {
         Self { head: head(&text), text }
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        Box::<str>::from(text).into()
     }
 }
 

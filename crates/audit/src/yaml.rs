@@ -155,13 +155,13 @@ fn last_of_each(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
         entries.iter().enumerate().any(|(at, (key, _))| entries[..at].iter().any(|(k, _)| k == key))
     } else {
         let mut seen = HashSet::new();
-        !entries.iter().all(|(key, _)| seen.insert(key.as_str()))
+        !entries.iter().all(|(key, _)| seen.insert(key))
     };
     if !repeats {
         return entries;
     }
     let mut seen = HashSet::new();
-    let mut last: Vec<_> = entries.into_iter().rev().filter(|(key, _)| seen.insert(key.as_str().to_owned())).collect();
+    let mut last: Vec<_> = entries.into_iter().rev().filter(|(key, _)| seen.insert(key.clone())).collect();
     last.reverse();
     last
 }
@@ -172,7 +172,7 @@ fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
         return entries;
     }
     let (bases, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| key.as_str() == "<<");
-    let mut written: HashSet<Box<str>> = own.iter().map(|(key, _)| key.as_str().into()).collect();
+    let mut written: HashSet<Key> = own.iter().map(|(key, _)| key.clone()).collect();
     for (_, base) in bases {
         let several = match base.value {
             Value::List(items) => items,
@@ -181,7 +181,7 @@ fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
         for base in several {
             let Value::Map(entries) = base.value else { continue };
             for (key, node) in entries {
-                if written.insert(key.as_str().into()) {
+                if written.insert(key.clone()) {
                     own.push((key, node));
                 }
             }

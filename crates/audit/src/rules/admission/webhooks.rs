@@ -145,7 +145,7 @@ fn ignore(object: &Object, out: &mut Out<'_>) {
 /// The labels that kube-system has in every cluster since 1.22.
 static KUBE_SYSTEM_LABELS: LazyLock<Node> = LazyLock::new(|| {
     let name = Node::new(0, Value::String("kube-system".into()));
-    Node::new(0, Value::Map(vec![(Box::<str>::from("kubernetes.io/metadata.name").into(), name)]))
+    Node::new(0, Value::Map(vec![("kubernetes.io/metadata.name".into(), name)]))
 });
 
 fn kube_system(object: &Object, out: &mut Out<'_>) {
