@@ -25,11 +25,12 @@ export function mustNotBeLogged(folder: string) {
   const found: string[] = [];
   const forms = new Set([...secrets].filter((secret) => secret.length >= 8).flatMap((secret) => [secret, encodeURIComponent(secret)]));
   for (const file of logs) {
+    const left = new Set(forms);
     for (const part of parts(file, Math.max(...[...forms].map((form) => Buffer.byteLength(form))))) {
-      for (const form of forms) {
+      for (const form of left) {
         const at = part.indexOf(form);
         if (at < 0) continue;
-        forms.delete(form);
+        left.delete(form);
         found.push(`${path.basename(file)}: ${part.subarray(Math.max(0, at - 200), at + 100).toString()}`);
       }
     }

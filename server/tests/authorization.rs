@@ -963,3 +963,30 @@ async fn findings_are_taken_out_by_who_sees_the_cluster() {
         }
     }
 }
+
+#[tokio::test]
+async fn of_the_clusters_that_are_chosen_those_are_audited_that_one_sees() {
+    let mut world = World::new(true).await;
+    let (here, other) = (world.cluster().await, world.cluster().await);
+    let caller = Caller::LimitedHere(Role::Operator);
+    world.enrol(caller, &here).await;
+    let foreign = world.server.tenant("foreign").await.cluster.to_string();
+    let behind = world.server.database.superuser();
+    sqlx::query("UPDATE clusters SET synced_at = now()").execute(&behind).await.unwrap();
+    let audited = async || -> Vec<String> {
+        sqlx::query_scalar("SELECT cluster_id::text FROM audit_runs").fetch_all(&behind).await.unwrap()
+    };
+    let (browser, _) = world.callers.get_mut(&format!("{caller:?}")).unwrap();
+    let (org, hidden) = (world.tenant.slug.as_str(), world.hidden.to_string());
+    // Chosen, and cut off before any was named: none, not all.
+    assert_eq!(browser.call("/api/run_audits", &[("org", org), ("which", "chosen")]).await, 200);
+    assert_eq!(audited().await, [""; 0]);
+    let mut form = vec![("org", org), ("which", "chosen")];
+    form.extend([&foreign, &hidden, &other, &here, &here].map(|id| ("clusters[]", id.as_str())));
+    form.push(("clusters[]", "no id"));
+    assert_eq!(browser.call("/api/run_audits", &form).await, 200);
+    assert_eq!(audited().await, [here.as_str()]);
+    // Sent once more while it waits: the same audit.
+    assert_eq!(browser.call("/api/run_audits", &form).await, 200);
+    assert_eq!(audited().await, [here.as_str()]);
+}

@@ -23,11 +23,11 @@ const CHOSEN: &str = "chosen";
 pub(crate) fn AuditList() -> impl IntoView {
     let (org, query) = (use_org(), use_list_query());
     let (run, run_all) = (Post::to::<RunAudit>(), Post::to::<RunAudits>());
-    let chosen = RwSignal::new(Vec::new());
+    let chosen = StoredValue::new(Vec::new());
     let done = run_all.times_done();
     Effect::new(move |_| {
         done.track();
-        chosen.set(Vec::new());
+        chosen.set_value(Vec::new());
     });
     let changed = expect_context::<Live>().version(Interest::Status, || None);
     let found = Resource::new(
@@ -52,13 +52,13 @@ fn page(
     audits: &Audits,
     now: Signal<Timestamp>,
     (run, run_all): (Post, Post),
-    chosen: RwSignal<Vec<String>>,
+    chosen: StoredValue<Vec<String>>,
 ) -> AnyView {
     let trouble = Signal::derive(move || run.error().or_else(|| run_all.error()));
     // One cluster is chosen by its own button.
     let can_choose = audits.can_run && audits.clusters.iter().filter(|cluster| cluster.is_synced).count() > 1;
-    let may = (audits.can_run, can_choose.then_some(chosen));
-    let rows: Vec<_> = audits.clusters.iter().map(|cluster| row(org, cluster, now, run, may)).collect();
+    let (run, chosen) = (audits.can_run.then_some(run), can_choose.then_some(chosen));
+    let rows: Vec<_> = audits.clusters.iter().map(|cluster| row(org, cluster, now, run, chosen)).collect();
     let n = rows.len();
     let here = org.to_owned();
     let of_chosen = can_choose.then(|| {
@@ -148,8 +148,8 @@ fn row(
     org: &str,
     cluster: &AuditedCluster,
     now: Signal<Timestamp>,
-    run: Post,
-    (can_run, chosen): (bool, Option<RwSignal<Vec<String>>>),
+    run: Option<Post>,
+    chosen: Option<StoredValue<Vec<String>>>,
 ) -> AnyView {
     let place = ClusterPlace { org: org.to_owned(), cluster: cluster.id.to_string() };
     let on_the_way = cluster.newer.as_ref().filter(|run| run.state.is_on_the_way());
@@ -167,8 +167,9 @@ fn row(
     };
     let last = cluster.last.as_ref();
     let number_or_none = |n: Option<i64>| n.map_or_else(|| "–".to_owned(), number);
-    let button = (can_run && cluster.is_synced).then(|| run_button(run, org, cluster, "btn small", "Run audit"));
-    let choice = chosen.filter(|_| cluster.is_synced).map(|chosen| choice(cluster, chosen));
+    let (run, chosen) = (run.filter(|_| cluster.is_synced), chosen.filter(|_| cluster.is_synced));
+    let button = run.map(|run| run_button(run, org, cluster, "btn small", "Run audit"));
+    let choice = chosen.map(|chosen| choice(cluster, chosen));
     view! {
         <tr>
             <td>
@@ -192,12 +193,12 @@ fn row(
 
 /// A box of the form for those that are chosen. The row is made anew whenever something changes in a cluster: what is
 /// ticked stays so.
-fn choice(cluster: &AuditedCluster, chosen: RwSignal<Vec<String>>) -> AnyView {
+fn choice(cluster: &AuditedCluster, chosen: StoredValue<Vec<String>>) -> AnyView {
     let id = cluster.id.to_string();
-    let is_chosen = chosen.with_untracked(|chosen| chosen.contains(&id));
+    let is_chosen = chosen.with_value(|chosen| chosen.contains(&id));
     let value = id.clone();
     let change = move |event| {
-        chosen.update_untracked(|chosen| {
+        chosen.update_value(|chosen| {
             chosen.retain(|other| *other != id);
             if event_target_checked(&event) {
                 chosen.push(id.clone());
