@@ -13,7 +13,7 @@ use crate::{
         Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, Telling, WhatIsVulnerable, WhatWasFound,
         WholeOrganisation,
     },
-    pages::{Clusters, Landing, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
+    pages::{Clusters, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
 };
 
 /// The whole app. Every route is rendered in `Async` mode: without JavaScript a page must be complete, and what it
@@ -30,7 +30,7 @@ pub fn App() -> impl IntoView {
         <div class="routing" class:on=routing></div>
         <Router set_is_routing=set_routing>
             <Routes fallback=NotFound>
-                <Route path=path!("") view=Landing ssr=SsrMode::Async/>
+                <Route path=path!("") view=Door::Landing ssr=SsrMode::Async/>
                 <Route path=path!("/signup") view=Door::SignUp ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=Login ssr=SsrMode::Async/>
                 <Route path=path!("/mfa") view=Door::Mfa ssr=SsrMode::Async/>
@@ -50,6 +50,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("") view=Administration::AllOrganisations ssr=SsrMode::Async/>
                     <Route path=path!("/accounts") view=Administration::AllAccounts ssr=SsrMode::Async/>
                     <Route path=path!("/jobs") view=Administration::Jobs ssr=SsrMode::Async/>
+                    <Route path=path!("/billing") view=Administration::InstallationStripe ssr=SsrMode::Async/>
                 </ParentRoute>
                 <ParentRoute path=path!("/o/:org") view=OrganisationFrame ssr=SsrMode::Async>
                     <Route path=path!("") view=OrganisationOverview ssr=SsrMode::Async/>
@@ -68,6 +69,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/team/invitations") view=Team::Invitations ssr=SsrMode::Async/>
                     <Route path=path!("/team/invite") view=Team::Invite ssr=SsrMode::Async/>
                     <Route path=path!("/team/members/:member") view=Team::Member ssr=SsrMode::Async/>
+                    <Route path=path!("/billing") view=Team::Billing ssr=SsrMode::Async/>
                     <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
                     <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
                     <Route path=path!("/audits/schedules") view=AllAudits::AuditSchedules ssr=SsrMode::Async/>

@@ -11,10 +11,10 @@ use leptos_router::{ChooseView, hooks::use_url};
 
 use crate::pages::{
     AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllNotifications, AllOrganisations, AuditList,
-    AuditPolicy, AuditSchedules, Authenticator, ClusterFrame, ClusterOverview, Codes, Compare, Confirm, FindingPage,
-    Findings, Install, Invitations, Invite, Invited, Jobs, Member, Members, Mfa, NewNotification, NewToken, NewWaiver,
-    OneNotification, OrganisationSettings, Organisations, Profile, Reset, Security, Sessions, SignUp, Tokens, Verify,
-    Vulnerabilities, Vulnerable, Waivers,
+    AuditPolicy, AuditSchedules, Authenticator, Billing, ClusterFrame, ClusterOverview, Codes, Compare, Confirm,
+    FindingPage, Findings, Install, InstallationStripe, Invitations, Invite, Invited, Jobs, Landing, Member, Members,
+    Mfa, NewNotification, NewToken, NewWaiver, OneNotification, OrganisationSettings, Organisations, Profile, Reset,
+    Security, Sessions, SignUp, Tokens, Verify, Vulnerabilities, Vulnerable, Waivers,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -53,7 +53,7 @@ macro_rules! chunk {
 
 chunk! {
     /// Who is not signed in, and does more than sign in.
-    door Door { SignUp, Mfa, Reset, Verify, Invited }
+    door Door { Landing, SignUp, Mfa, Reset, Verify, Invited }
 }
 
 chunk! {
@@ -67,8 +67,8 @@ chunk! {
 }
 
 chunk! {
-    /// Who is in an organisation.
-    team Team { Members, Member, Invitations, Invite }
+    /// Who is in an organisation, and what it pays.
+    team Team { Members, Member, Invitations, Invite, Billing }
 }
 
 chunk! {
@@ -84,7 +84,7 @@ chunk! {
 chunk! {
     /// For who administers the installation.
     installation Administration {
-        AdminFrame, AllOrganisations, AllAccounts, Jobs,
+        AdminFrame, AllOrganisations, AllAccounts, InstallationStripe, Jobs,
     }
 }
 

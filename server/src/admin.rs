@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use kubewise_backend::{NewToken, SignUp, Web, World, admin, database::Part, set_administrator};
+use kubewise_backend::{NewToken, SignUp, Web, World, admin, agree_plan, database::Part, set_administrator};
 use kubewise_contract::{ClusterName, EmailAddress, OrgSlug, OrganisationName, Permission, PersonName, TokenName};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -108,6 +108,15 @@ pub enum AdminCommand {
         #[arg(long, conflicts_with = "email")]
         all: bool,
     },
+    /// Agree with an organisation on the plan Enterprise, whatever it subscribed to.
+    SetEnterprise {
+        /// The organisation's address: what follows /o/.
+        #[arg(long)]
+        organisation: String,
+        /// No more: the plan is what it subscribed to, and the limits of before hold for two weeks.
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Limit how many objects an organisation's clusters may hold together.
     SetLimit {
         /// The organisation's address: what follows /o/.
@@ -210,6 +219,11 @@ async fn answer(
         AdminCommand::EndSessions { email, all: _ } => {
             let email = email.as_deref().map(EmailAddress::parse).transpose()?;
             json!({ "ended": admin::end_sessions(&owner, email.as_ref()).await? })
+        }
+        AdminCommand::SetEnterprise { organisation, revoke } => {
+            let (org, _) = admin::find_organisation(&owner, &parse_slug(&organisation)?).await?;
+            agree_plan(&owner, &World::system(), org, !revoke).await?;
+            json!({ "organisation": organisation, "enterprise": !revoke })
         }
         AdminCommand::SetLimit { organisation, resources } => {
             let (org, _) = admin::find_organisation(&owner, &parse_slug(&organisation)?).await?;

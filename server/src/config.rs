@@ -5,7 +5,7 @@ mod source;
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use kubewise_backend::{AllowedNetworks, BucketAddress, Mailer, SignUpPolicy};
+use kubewise_backend::{AllowedNetworks, BucketAddress, Mailer, SignUpPolicy, Stripe};
 use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub mail_from: String,
     /// Networks that webhooks may lead into although they are not public.
     pub webhook_allow: AllowedNetworks,
+    /// How organisations pay; none: nobody is billed.
+    pub stripe: Option<StripeAccount>,
     /// The OpenID Connect issuer that people may sign in through.
     pub oidc: Option<OidcIssuer>,
 }
@@ -55,6 +57,19 @@ pub struct OidcIssuer {
     pub client_id: String,
     /// Our client secret.
     pub client_secret: SecretString,
+}
+
+/// An account at Stripe, and what is sold there.
+#[derive(Clone, Debug)]
+pub struct StripeAccount {
+    /// Its secret key.
+    pub secret_key: SecretString,
+    /// What its events are signed with.
+    pub webhook_secret: SecretString,
+    /// The price of the plan Team, per node and month.
+    pub price_team: String,
+    /// Another address than Stripe's own.
+    pub api_base: Option<String>,
 }
 
 /// PEM files.
@@ -181,8 +196,19 @@ impl Config {
             smtp_url,
             mail_from,
             webhook_allow,
+            stripe: stripe(source)?,
             oidc: oidc(source)?,
         })
+    }
+
+    /// How organisations pay.
+    pub fn stripe(&self) -> Result<Option<Stripe>> {
+        let account = self.stripe.as_ref();
+        let made = account.map(|known| {
+            let api = known.api_base.as_deref();
+            Stripe::new(&known.secret_key, known.webhook_secret.clone(), &known.price_team, api, &self.public_url)
+        });
+        made.transpose().context("KUBEWISE_STRIPE_SECRET_KEY")
     }
 
     /// How mail leaves. In a runtime only.
@@ -266,17 +292,60 @@ fn oidc(source: &Source) -> Result<Option<OidcIssuer>> {
     }
 }
 
-/// OpenID Connect Discovery 1.0 §3: https, no query, no fragment. Without TLS only what does not leave this machine.
-fn check_issuer(issuer: String) -> Result<String> {
-    let parsed = issuer.parse::<http::Uri>().ok().filter(|uri| uri.query().is_none() && !issuer.contains('#'));
+fn stripe(source: &Source) -> Result<Option<StripeAccount>> {
+    let key = source.secret("KUBEWISE_STRIPE_SECRET_KEY");
+    let webhook = source.secret("KUBEWISE_STRIPE_WEBHOOK_SECRET");
+    let (price, base) = (source.get("KUBEWISE_STRIPE_PRICE_TEAM"), source.get("KUBEWISE_STRIPE_API_BASE"));
+    let (secret_key, webhook_secret, price_team) = match (key, webhook, price) {
+        (Some(key), Some(webhook), Some(price)) => (key, webhook, price),
+        (None, None, None) if base.is_none() => return Ok(None),
+        (key, webhook, price) => {
+            let missing = [
+                ("KUBEWISE_STRIPE_SECRET_KEY", key.is_none()),
+                ("KUBEWISE_STRIPE_WEBHOOK_SECRET", webhook.is_none()),
+                ("KUBEWISE_STRIPE_PRICE_TEAM", price.is_none()),
+            ];
+            let missing: Vec<_> = missing.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+            bail!("billing needs {} too: Stripe works with all three or none", missing.join(" and "));
+        }
+    };
+    // What is wrong is said without repeating it: it may be the right key in the wrong variable.
+    for (name, value, starts, example) in [
+        ("KUBEWISE_STRIPE_SECRET_KEY", secret_key.expose_secret(), &["sk_", "rk_"][..], "sk_live_…"),
+        ("KUBEWISE_STRIPE_WEBHOOK_SECRET", webhook_secret.expose_secret(), &["whsec_"], "whsec_…"),
+        ("KUBEWISE_STRIPE_PRICE_TEAM", &price_team, &["price_"], "price_…"),
+    ] {
+        if !starts.iter().any(|start| value.starts_with(start)) || value.chars().any(char::is_whitespace) {
+            bail!("{name} is not one: Stripe's look like {example}");
+        }
+    }
+    if let Some(base) = &base
+        && !leads_to_no_wire(base)
+    {
+        bail!("KUBEWISE_STRIPE_API_BASE={base}: use an address like https://api.stripe.com");
+    }
+    Ok(Some(StripeAccount { secret_key, webhook_secret, price_team, api_base: base }))
+}
+
+/// Whether what is sent to an address is encrypted, or does not leave this machine.
+fn leads_to_no_wire(address: &str) -> bool {
+    let parsed = address.parse::<http::Uri>().ok().filter(|uri| uri.query().is_none() && !address.contains('#'));
     let host = parsed.as_ref().and_then(|uri| uri.host()).unwrap_or_default();
     let is_loopback = host == "localhost"
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match parsed.as_ref().and_then(|uri| uri.scheme_str()) {
-        Some("https") if !host.is_empty() => Ok(issuer),
-        Some("http") if is_loopback => Ok(issuer),
-        _ => bail!("KUBEWISE_GOOGLE_ISSUER={issuer}: use an address like https://accounts.google.com"),
+        Some("https") => !host.is_empty(),
+        Some("http") => is_loopback,
+        _ => false,
     }
+}
+
+/// OpenID Connect Discovery 1.0 §3: https, no query, no fragment. Without TLS only what does not leave this machine.
+fn check_issuer(issuer: String) -> Result<String> {
+    if leads_to_no_wire(&issuer) {
+        return Ok(issuer);
+    }
+    bail!("KUBEWISE_GOOGLE_ISSUER={issuer}: use an address like https://accounts.google.com")
 }
 
 fn roles(text: &str) -> Result<Roles> {
@@ -315,6 +384,26 @@ mod tests {
     }
 
     #[test]
+    fn stripe_is_configured_whole_or_not_at_all_and_no_secret_is_repeated() {
+        let whole = [
+            ("KUBEWISE_STRIPE_SECRET_KEY", "sk_test_1"),
+            ("KUBEWISE_STRIPE_WEBHOOK_SECRET", "whsec_2"),
+            ("KUBEWISE_STRIPE_PRICE_TEAM", "price_3"),
+        ];
+        assert!(read(&[]).unwrap().stripe.is_none());
+        assert!(read(&whole).unwrap().stripe.is_some());
+        for (at, (name, _)) in whole.iter().enumerate() {
+            let mut settings = whole;
+            settings[at].1 = "pk_wrong";
+            refused(&settings, name);
+            assert!(!format!("{:#}", read(&settings).unwrap_err()).contains("pk_wrong"));
+        }
+        let with = |base| [whole[0], whole[1], whole[2], ("KUBEWISE_STRIPE_API_BASE", base)];
+        assert!(read(&with("http://127.0.0.1:8420")).is_ok());
+        refused(&with("http://stripe.example.com"), "KUBEWISE_STRIPE_API_BASE");
+    }
+
+    #[test]
     fn every_value_is_checked_and_every_error_names_its_variable() {
         refused(&[("KUBEWISE_LISTEN", "3000")], "KUBEWISE_LISTEN");
         refused(&[("KUBEWISE_LISTEN", "0.0.0.0:3000")], "KUBEWISE_BEHIND_PROXY");
@@ -328,6 +417,8 @@ mod tests {
         refused(&[("KUBEWISE_ROLES", "web,cook")], "KUBEWISE_ROLES");
         refused(&[("KUBEWISE_ROLES", "web")], "KUBEWISE_DATABASE_URL");
         refused(&[("KUBEWISE_LOG", "loud=very=much")], "KUBEWISE_LOG");
+        refused(&[("KUBEWISE_STRIPE_SECRET_KEY", "sk_test_1")], "KUBEWISE_STRIPE_WEBHOOK_SECRET");
+        refused(&[("KUBEWISE_STRIPE_API_BASE", "https://api.stripe.com")], "KUBEWISE_STRIPE_SECRET_KEY");
         refused(&[("KUBEWISE_LOG_FORMAT", "xml")], "KUBEWISE_LOG_FORMAT");
         refused(&[("KUBEWISE_SIGNUP", "yes")], "KUBEWISE_SIGNUP");
         refused(&[("KUBEWISE_SMTP_URL", "smtps://mail.example.com")], "KUBEWISE_MAIL_FROM");

@@ -3,6 +3,7 @@
 mod activity_export;
 mod assets;
 mod bearer;
+mod billing;
 mod client_address;
 mod docs;
 mod events;

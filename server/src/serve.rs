@@ -51,10 +51,15 @@ pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web>
         let back = format!("{}{}", config.public_url, http::OIDC_CALLBACK);
         Oidc::new(world, &known.issuer, &known.client_id, &known.client_secret, back)
     });
+    let stripe = config.stripe()?;
     let pool = databases.pool(Part::Web, WEB_CONNECTIONS)?;
     let bucket = bucket(config, keys.clone())?;
     let web = Web::new(pool, world.clone(), passwords, keys, bucket, config.signup);
-    Ok(web.at(&config.public_url).with_oidc(oidc.transpose()?).with_webhooks_to(config.webhook_allow.clone()))
+    Ok(web
+        .at(&config.public_url)
+        .with_oidc(oidc.transpose()?)
+        .with_webhooks_to(config.webhook_allow.clone())
+        .with_stripe(stripe))
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -74,7 +79,8 @@ pub async fn serve(config: Config) -> Result<()> {
         web: config.roles.web.then(|| web(&config, &databases, &world)).transpose()?,
         ingest: if config.roles.ingest {
             let pool = databases.pool(Part::Ingest, INGEST_CONNECTIONS)?;
-            Some(Ingest::new(pool, world.clone(), kubewise_protocol::Limits::default()))
+            let ingest = Ingest::new(pool, world.clone(), kubewise_protocol::Limits::default());
+            Some(if config.stripe.is_some() { ingest.billed() } else { ingest })
         } else {
             None
         },
@@ -93,7 +99,8 @@ pub async fn serve(config: Config) -> Result<()> {
         let pool = databases.pool(Part::Worker, WORKER_CONNECTIONS)?;
         let keys = MasterKeys::open(&config.master_key_file, &world).context("KUBEWISE_MASTER_KEY_FILE")?;
         let webhooks = Webhooks::new(keys.clone(), config.webhook_allow.clone());
-        let worker = Worker::new(pool, world.clone(), config.mailer()?, bucket(&config, keys)?, webhooks);
+        let worker = Worker::new(pool, world.clone(), config.mailer()?, bucket(&config, keys)?, webhooks)
+            .with_stripe(config.stripe()?);
         let name = format!("{}-{}", std::process::id(), hex::encode(world.random::<4>()));
         Some(tokio::spawn(worker.run(name, wait(stopping.clone()))))
     } else {

@@ -27,7 +27,8 @@ pub(crate) async fn frame(org: String) -> Result<Frame, UiError> {
         let (web, actor) = who().await?;
         let viewer = web.viewer(&actor).await?;
         let here = viewer.organisations.iter().find(|o| o.slug.as_str() == org).cloned().ok_or(UiError::NotFound)?;
-        Ok(Frame { viewer, here })
+        let notice = web.billing_notice(&actor, &here).await?.map(|notice| notice.to_string());
+        Ok(Frame { viewer, here, notice })
     })
     .await
 }

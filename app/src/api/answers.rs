@@ -18,6 +18,8 @@ pub(crate) struct Frame {
     pub(crate) viewer: Viewer,
     /// The organisation in the address.
     pub(crate) here: OrganisationRef,
+    /// What those who pay are told on every page.
+    pub(crate) notice: Option<String>,
 }
 
 /// One page of a list of a cluster, with what its filters offer.

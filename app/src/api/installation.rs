@@ -1,6 +1,8 @@
 //! For whoever administers the installation. For anybody else nothing of it is there.
 
-use kubewise_contract::{InstallationAccount, InstallationOrganisation, JobHealth, ListQuery, Page, UiError};
+use kubewise_contract::{
+    InstallationAccount, InstallationBilling, InstallationOrganisation, JobHealth, ListQuery, Page, UiError,
+};
 use leptos::prelude::*;
 
 use super::{At, read::Read};
@@ -69,6 +71,33 @@ pub(crate) async fn retry_job(id: String) -> Result<(), UiError> {
         let installation = web.installation(&actor).await?;
         web.retry_job(&installation, &id).await?;
         leptos_axum::redirect("/admin/jobs?done=retried");
+        Ok(())
+    })
+    .await
+}
+
+/// How the installation and Stripe get on.
+#[server(name = GetInstallationBilling, prefix = "/api", endpoint = "installation_billing", protocol = Read)]
+pub(crate) async fn installation_billing() -> Result<At<InstallationBilling>, UiError> {
+    use crate::server::{answer, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let installation = web.installation(&actor).await?;
+        let body = web.installation_billing(&installation).await?;
+        Ok(At { now: web.now(), body })
+    })
+    .await
+}
+
+/// Has Stripe asked again about what an event told of.
+#[server(prefix = "/api", endpoint = "replay_stripe_event")]
+pub(crate) async fn replay_stripe_event(id: String) -> Result<(), UiError> {
+    use crate::server::{answer, who};
+    answer(async {
+        let (web, actor) = who().await?;
+        let installation = web.installation(&actor).await?;
+        web.replay_stripe_event(&installation, &id).await?;
+        leptos_axum::redirect("/admin/billing?done=replayed");
         Ok(())
     })
     .await

@@ -5,6 +5,7 @@ mod account;
 mod activity;
 mod answers;
 mod audits;
+mod billing;
 mod clusters;
 mod decisions;
 mod factors;
@@ -28,6 +29,7 @@ pub(crate) use audits::{
     Compared, EndAuditSchedule, Findings, RunAudit, RunAudits, SetAuditSchedule, audits, comparison, finding, findings,
     schedules,
 };
+pub(crate) use billing::{AskStripe, SetBillingDetails, billing};
 pub(crate) use clusters::{
     CreateCluster, DeleteCluster, RenameCluster, RevokeToken, RotateToken, cluster_detail, clusters, may_manage,
     may_manage_cluster, overview,
@@ -46,7 +48,8 @@ pub(crate) use identity::{
 };
 pub(crate) use install::{install, install_status};
 pub(crate) use installation::{
-    DisableAccount, RetryJob, installation_accounts, installation_organisations, job_health,
+    DisableAccount, ReplayStripeEvent, RetryJob, installation_accounts, installation_billing,
+    installation_organisations, job_health,
 };
 pub(crate) use inventory::{applications, images, namespaces, nodes, resource, resources, search, workloads};
 pub(crate) use notifications::{

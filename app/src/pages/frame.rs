@@ -66,7 +66,9 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
             <div class="page"><div class="inner">
                 <div class="top">
                     <Transition>
-                        {move || Suspend::new(async move { frame.await.ok().map(|_| view! { <SearchField org/> }) })}
+                        {move || Suspend::new(async move {
+                            frame.await.ok().map(|frame| view! { <SearchField org/> {notice(&frame)} })
+                        })}
                     </Transition>
                     <Pulse live/>
                     <div class="account"><AccountMenu frame class="menu account"/></div>
@@ -82,6 +84,17 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
             })}
         </Transition>
     }
+}
+
+/// What those who pay are told on every page; their own page says it better.
+fn notice(frame: &Frame) -> AnyView {
+    let Some(notice) = frame.notice.clone() else { return ().into_any() };
+    view! {
+        <section class="bill" aria-label="Billing">
+            <a class="tag crit" href=org_href(frame.here.slug.as_str(), "/billing")>{notice}</a>
+        </section>
+    }
+    .into_any()
 }
 
 /// The side navigation. Without an organisation that one may see, it has only the way home.
@@ -142,11 +155,13 @@ fn Places(org: Memo<String>, here: OrganisationRef, class: &'static str) -> impl
     ];
     let inventory = here.may(Permission::ViewInventory);
     let team = here.may(Permission::ViewTeam).then_some(("/team", Icon::Users, "Team"));
+    let billing = here.may(Permission::ManageBilling).then_some(("/billing", Icon::Card, "Billing"));
     let settings = settings::first(&here).map(|rest| (rest, Icon::Settings, "Settings"));
     places
         .into_iter()
         .filter(|_| inventory)
         .chain(team)
+        .chain(billing)
         .chain(settings)
         .map(|(rest, icon, name)| {
             let current = move || {

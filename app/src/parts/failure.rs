@@ -27,8 +27,10 @@ pub(crate) fn failure(error: &UiError) -> AnyView {
         UiError::SecondFactorNeeded => "Two-step sign-in needed",
         UiError::SignedOut | UiError::WrongCredentials => "Signed out",
         UiError::Invalid(_) => "This address cannot be understood",
-        UiError::Provider(_) | UiError::LastOwner => "Not done",
+        UiError::Provider(_) | UiError::LastOwner | UiError::AlreadySubscribed => "Not done",
+        UiError::PlanLimit(_) => "More than the plan has",
         UiError::TooMany { .. } => "Too many at once",
+        UiError::StripeAway => "Stripe cannot be reached",
         UiError::Unavailable | UiError::Transport => "Kubewise cannot answer right now",
         UiError::Internal => "Something went wrong",
     };

@@ -53,6 +53,7 @@ pub mod permission {
         MakeTokens,
         ManageTokens,
         ManageNotifications,
+        ManageBilling,
     );
 }
 
@@ -246,11 +247,16 @@ pub(crate) struct Write<'a> {
     held: Permissions,
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
     /// Whether the holder may do this as well, as of now: until the transaction ends nobody takes it away. What
     /// [`Authorized::may`] says may be over.
     pub(crate) const fn may(&self, permission: Permission) -> bool {
         self.held.contain(permission)
+    }
+
+    /// By which part of the server, and in which organisation.
+    pub(crate) const fn by(&self) -> (&'a Web, OrgId) {
+        (self.web, self.holder.org)
     }
 
     /// Commits, and says in the activity log what was done.

@@ -2,7 +2,7 @@
 
 use kubewise_contract::{
     Action, ClusterDetail, ClusterId, ClusterName, ClusterStatus, ClusterSummary, Field, FieldError, InstallInfo,
-    KindCount, ListQuery, Overview, Page, Permission, Problem, UnreadableKind,
+    KindCount, Limit, ListQuery, Overview, Page, Permission, Problem, UnreadableKind,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -155,6 +155,7 @@ impl Web {
         let now = self.world.now();
         let (token, hash) = token::AGENT.generate(&self.world, org.id);
         let mut tx = org.write(self).await?;
+        tx.one_more(Limit::Clusters).await?;
         sqlx::query!(
             "INSERT INTO clusters (org_id, id, name, created_at) VALUES ($1, $2, $3, $4)",
             org.id.0,

@@ -1,6 +1,8 @@
 //! What can go wrong, with its cause. The cause is for the log; [`Error::ui`] is all that leaves the server.
 
-use kubewise_contract::{FieldError, ProviderRefusal, UiError};
+use kubewise_contract::{FieldError, PlanLimit, ProviderRefusal, UiError};
+
+use crate::billing::StripeFault;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,15 @@ pub enum Error {
         /// How long the next one has to wait.
         seconds: u32,
     },
+    /// The organisation's plan does not have more of it.
+    #[error("{0}")]
+    PlanLimit(PlanLimit),
+    /// There is a subscription already.
+    #[error("there is a subscription already")]
+    AlreadySubscribed,
+    /// Stripe did not answer, or refused.
+    #[error("Stripe: {0}")]
+    Stripe(#[from] StripeFault),
     /// PostgreSQL failed or was not reached.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -85,6 +96,9 @@ impl Error {
             Self::Provider(refusal) => UiError::Provider(*refusal),
             Self::SignUpClosed => UiError::SignUpClosed,
             Self::TooMany { seconds } => UiError::TooMany { seconds: *seconds },
+            Self::PlanLimit(limit) => UiError::PlanLimit(*limit),
+            Self::AlreadySubscribed => UiError::AlreadySubscribed,
+            Self::Stripe(_) => UiError::StripeAway,
             Self::Database(e) if is_taken(e, "memberships_owner") => UiError::LastOwner,
             Self::Database(e) if database_is_away(e) => UiError::Unavailable,
             Self::Database(_) | Self::Queue(_) | Self::Internal(_) => UiError::Internal,

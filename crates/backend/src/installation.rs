@@ -28,7 +28,10 @@ impl Web {
         if is == Some(true) { Ok(Installation { by: actor.user }) } else { Err(Error::NotFound) }
     }
 
-    async fn installation_tx(&self, installation: &Installation) -> Result<Transaction<'static, Postgres>, Error> {
+    pub(crate) async fn installation_tx(
+        &self,
+        installation: &Installation,
+    ) -> Result<Transaction<'static, Postgres>, Error> {
         let mut tx = database::user_tx(&self.pool, installation.by).await?;
         sqlx::query!("SELECT set_config('kubewise.installation', 'on', true) AS stated").fetch_one(&mut *tx).await?;
         Ok(tx)

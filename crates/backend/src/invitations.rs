@@ -2,7 +2,7 @@
 //! since their address is of the organisation's domain.
 
 use kubewise_contract::{
-    Access, Action, EmailAddress, Field, FieldError, InvitationId, Invited, JoinRule, Joinable, OrgId, OrgSlug,
+    Access, Action, EmailAddress, Field, FieldError, InvitationId, Invited, JoinRule, Joinable, Limit, OrgId, OrgSlug,
     Permission, Problem, Role, UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +16,7 @@ use crate::{
     activity::Entry,
     attempts::{self, Counter},
     authorize::{self, Holder},
+    billing,
     database::{self, Scope},
     links, live,
     mail::{self, Mail},
@@ -109,6 +110,7 @@ impl Web {
         if is_member {
             return refused(Problem::IsMember);
         }
+        tx.one_more(Limit::Members).await?;
         let made = sqlx::query!(
             "INSERT INTO invitations (org_id, id, email, email_canonical, role, clusters, invited_by, created_at, expires_at)
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
@@ -146,6 +148,18 @@ impl Web {
     ) -> Result<(), Error> {
         self.limit_invitations(org.id, actor).await?;
         let mut tx = org.write(self).await?;
+        let is_over = sqlx::query_scalar!(
+            r#"SELECT expires_at <= $3 AS "is!" FROM invitations WHERE org_id = $1 AND id = $2"#,
+            org.id.0,
+            id.0,
+            self.world.now(),
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        // One that is over counts no more, and would again.
+        if is_over == Some(true) {
+            tx.one_more(Limit::Members).await?;
+        }
         let role = sqlx::query_scalar!(
             "UPDATE invitations SET expires_at = $3, hash = NULL
              WHERE org_id = $1 AND id = $2 AND accepted_at IS NULL AND revoked_at IS NULL RETURNING role",
@@ -397,6 +411,7 @@ impl Web {
         if domain_of(&mut *tx, actor).await? != rule.domain {
             return Err(Error::NotFound);
         }
+        billing::one_more(&mut tx, self, org, Limit::Members).await?;
         self.join_as(&mut tx, org, actor.user, &Access { role: rule.role, clusters: None }, &actor.place).await?;
         Ok(tx.commit().await?)
     }

@@ -26,9 +26,10 @@ use tokio::{
 use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 
 use crate::{
-    Bucket, Error, KEPT, World,
+    Billing, Bucket, Error, KEPT, Stripe, World,
     attempts::FORGOTTEN_AFTER,
     audits::{AuditCluster, JudgeAgain},
+    billing::SyncBilling,
     database::{self, Scope},
     mail::{Mail, Mailer},
     notifications::{Deliver, Looked, Webhooks},
@@ -62,6 +63,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Attempts at telling somebody something that are under way at once: each waits for somebody else's server, and holds
 /// nothing of ours meanwhile.
 const TOLD_AT_ONCE: usize = 16;
+/// Organisations that Stripe is asked about at once.
+const ASKED_AT_ONCE: usize = 4;
+/// How often it is read what a node costs.
+const PRICED_EVERY: time::Duration = time::Duration::hours(1);
 /// How late an audit is asked for that is due, or something told, at most.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 /// What was done is remembered for so long: jobs name people.
@@ -107,6 +112,12 @@ async fn send(mail: Mail, worker: Data<Worker>) -> Result<(), Error> {
     worker.send_mail(mail).await.inspect_err(|error| tracing::error!(%error, "a mail could not be sent yet"))
 }
 
+async fn ask_stripe(job: SyncBilling, worker: Data<Worker>) -> Result<(), Error> {
+    worker.sync_billing(&job).await.inspect_err(|error| {
+        tracing::error!(%error, org = %job.org, "what Stripe has could not be taken in yet");
+    })
+}
+
 // What fails is tried again by its row, over hours: here, only what could not be written down.
 async fn deliver(job: Deliver, worker: Data<Worker>) -> Result<(), Error> {
     worker.deliver(&job).await.inspect_err(|error| {
@@ -122,12 +133,26 @@ pub struct Worker {
     pub(crate) mailer: Mailer,
     pub(crate) bucket: Bucket,
     pub(crate) webhooks: Webhooks,
+    pub(crate) billing: Billing,
+    pub(crate) stripe: Option<Stripe>,
 }
 
 impl Worker {
     /// `pool` logs in as `kubewise_worker`.
     pub const fn new(pool: PgPool, world: World, mailer: Mailer, bucket: Bucket, webhooks: Webhooks) -> Self {
-        Self { pool, world, mailer, bucket, webhooks }
+        Self { pool, world, mailer, bucket, webhooks, billing: Billing::Off, stripe: None }
+    }
+
+    /// With organisations held to their plans.
+    #[must_use]
+    pub fn billed(self) -> Self {
+        Self { billing: Billing::On, ..self }
+    }
+
+    /// The same, paid through Stripe, if it is configured.
+    #[must_use]
+    pub fn with_stripe(self, stripe: Option<Stripe>) -> Self {
+        if stripe.is_some() { Self { stripe, ..self.billed() } } else { self }
     }
 
     /// Does jobs until `stop` resolves; what is under way is finished, what is not begun stays enqueued. A lost database
@@ -181,6 +206,13 @@ impl Worker {
             .concurrency(TOLD_AT_ONCE)
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(deliver);
+        let asking = WorkerContext::new(&format!("{name}-billing"));
+        let ask = WorkerBuilder::new(&asking)
+            .backend(queue::<SyncBilling>(&self.pool))
+            .data(self.clone())
+            .concurrency(ASKED_AT_ONCE)
+            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
+            .build(ask_stripe);
         // A task for each: one that is woken looks into its queue, and would have all others in its task look too, whose
         // answers wake it again, without end.
         let mut workers = JoinSet::new();
@@ -189,6 +221,7 @@ impl Worker {
         workers.spawn(audit.run());
         workers.spawn(judge.run());
         workers.spawn(tell.run());
+        workers.spawn(ask.run());
         let stopped = tokio::select! {
             Some(ended) = workers.join_next() => {
                 ended_well(ended)?;
@@ -197,13 +230,14 @@ impl Worker {
             () = self.sweep() => false,
             () = self.keep_schedules() => false,
             () = self.keep_notifications() => false,
+            () = self.keep_billing() => false,
             () = stop => true,
         };
         if !stopped {
             return Err(Error::Internal("a worker ended".to_owned()));
         }
         // What is under way is finished; the caller decides how long it waits for that.
-        for worker in [purging, mailing, auditing, judging, telling] {
+        for worker in [purging, mailing, auditing, judging, telling, asking] {
             drop(worker.stop());
         }
         while let Some(ended) = workers.join_next().await {
@@ -290,6 +324,28 @@ impl Worker {
         }
     }
 
+    /// Has Stripe asked, as it becomes due; and what a node costs, every hour.
+    async fn keep_billing(&self) {
+        let mut every = tokio::time::interval(DUE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut priced = None;
+        loop {
+            every.tick().await;
+            let now = self.world.now();
+            if priced.is_none_or(|at| now - at >= PRICED_EVERY) {
+                match self.read_price().await {
+                    Ok(()) => priced = Some(now),
+                    Err(error) => {
+                        tracing::warn!(%error, "what a node costs could not be read; tried again in a moment");
+                    }
+                }
+            }
+            if let Err(error) = self.ask_stripe_where_due().await {
+                tracing::warn!(%error, "it could not be looked for whom Stripe is to be asked about; tried again in a moment");
+            }
+        }
+    }
+
     /// Removes what has ended, every hour.
     async fn sweep(&self) {
         let mut every = tokio::time::interval(Duration::from_hours(1));
@@ -301,6 +357,9 @@ impl Worker {
                 self.remove_old_attempts().await?;
                 self.end_waivers_over().await?;
                 self.remove_old_deliveries().await?;
+                self.count_all_nodes().await?;
+                self.remove_old_node_days().await?;
+                self.remove_old_billing().await?;
                 self.remove_done_jobs().await
             };
             if let Err(error) = swept.await {

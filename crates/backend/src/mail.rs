@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Error, Worker, authorize,
+    billing::BillingLetter,
     database::{self, Scope},
     jobs::{self, Queue},
     links::{self, Purpose},
@@ -49,6 +50,8 @@ pub(crate) enum Mail {
     NewBrowser { user: UserId, browser: String, at: i64 },
     /// Something that somebody wanted told is not told any more.
     NotificationEnded { org: OrgId, notification: NotificationId },
+    /// Something about what an organisation pays, at this second since 1970; to a member, or to where invoices go.
+    Billing { org: OrgId, user: Option<UserId>, letter: BillingLetter, about: i64 },
 }
 
 /// What a person is told of in case it was not them.
@@ -184,6 +187,26 @@ impl Mailer {
             paragraphs: vec![what],
             link: Some(Link { label: "See it at Kubewise", url: page }),
             closing: "You get this mail because you made it.",
+            site: &self.public_url,
+        };
+        self.send(to(name, email)?, &letter).await
+    }
+
+    /// Tells somebody who pays, with the page where it is seen to.
+    pub(crate) async fn tell_of_billing(
+        &self,
+        name: &str,
+        email: &str,
+        subject: &str,
+        what: String,
+        page: String,
+    ) -> Result<(), Error> {
+        let letter = Letter {
+            subject,
+            name,
+            paragraphs: vec![what],
+            link: Some(Link { label: "See to it at Kubewise", url: page }),
+            closing: "You get this mail because you pay for an organisation at Kubewise, or see to it.",
             site: &self.public_url,
         };
         self.send(to(name, email)?, &letter).await
@@ -348,6 +371,7 @@ impl Worker {
             }
             Mail::Invitation { org, invitation } => self.send_invitation(org, invitation).await,
             Mail::NotificationEnded { org, notification } => self.tell_ended(org, notification).await,
+            Mail::Billing { org, user, letter, about } => self.send_billing_letter(org, user, letter, about).await,
             Mail::PasswordChanged { user } => {
                 let what = "the password of your account at Kubewise was changed just now. Everywhere else you were signed out.";
                 self.tell(user, "Your password was changed", what.to_owned()).await

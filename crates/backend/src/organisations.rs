@@ -1,6 +1,6 @@
 //! Organisations: making them, their name, and what they ask of their members.
 
-use kubewise_contract::{Access, Action, OrgId, OrgSlug, OrganisationName, OrganisationSettings, Role, UserId};
+use kubewise_contract::{Access, Action, Limit, OrgId, OrgSlug, OrganisationName, OrganisationSettings, Role, UserId};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -58,6 +58,9 @@ impl Web {
             return Err(Error::SecondFactorNeeded);
         }
         let mut tx = organisation.write_alone(self).await?;
+        if required {
+            tx.one_more(Limit::SecondFactor).await?;
+        }
         let before =
             sqlx::query_scalar!("SELECT requires_second_factor FROM organisations WHERE id = $1", organisation.id.0)
                 .fetch_one(&mut *tx)

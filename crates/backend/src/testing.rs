@@ -19,6 +19,7 @@ use tokio::sync::{OnceCell, watch};
 use crate::{
     Actor, Authorized, Bucket, BucketAddress, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy,
     SignUpPolicy, Web, Webhooks, Worker, World,
+    billing::SyncBilling,
     database::{MIGRATIONS, Part, Target, migrate},
     permission::{AddClusters, Grant, ViewOrganisation},
 };
@@ -172,7 +173,7 @@ pub fn outdated_hash(password: &str) -> String {
 pub const PLACE: &str = "198.51.100.0/24";
 
 /// What an [`Installation`] puts into each table that has a cluster; what has a name is called after the cluster.
-const FILLED: [&str; 21] = [
+const FILLED: [&str; 27] = [
     "INSERT INTO organisation_keys SELECT $1, '', now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
      ON CONFLICT DO NOTHING",
     "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at) SELECT $1, $2, length($3), 'done', now()",
@@ -196,6 +197,15 @@ const FILLED: [&str; 21] = [
     "INSERT INTO resources (org_id, cluster_id, uid, kind, api_version, namespace, name, updated_at, workload, health,
        images, hash, manifest)
      VALUES ($1, $2, gen_random_uuid(), 'Pod', 'v1', 'ns-' || $3, 'web-' || $3, now(), true, 'healthy', '{}', '', '')",
+    "INSERT INTO subscriptions (org_id, plan, set_at) SELECT $1, 'team', now() WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
+     ON CONFLICT DO NOTHING",
+    "INSERT INTO node_days SELECT $1, current_date, $2, length($3)",
+    "INSERT INTO billing_details (org_id, email) SELECT $1, 'pay@example.com' WHERE $2::uuid IS NOT NULL AND $3::text IS NOT NULL
+     ON CONFLICT DO NOTHING",
+    "INSERT INTO invoices (org_id, id, status, total, currency, made_at) SELECT $1, 'in_' || $3, 'paid', 1, 'eur', now()
+     WHERE $2::uuid IS NOT NULL",
+    "INSERT INTO billing_letters SELECT $1, $3, now(), now() WHERE $2::uuid IS NOT NULL",
+    "INSERT INTO billing_differences SELECT $1, now(), $3, 'a', 'b' WHERE $2::uuid IS NOT NULL",
     "INSERT INTO cluster_kinds SELECT $1, $2, 'Pod', length($3)",
     "INSERT INTO cluster_namespaces VALUES ($1, $2, 'ns-' || $3, 1, 1, 0, 1)",
     "INSERT INTO cluster_images (org_id, cluster_id, image, namespace, workloads, pods)
@@ -212,7 +222,7 @@ const FILLED: [&str; 21] = [
 ];
 
 /// Of these, what audits read and write.
-const EMPTIED: [&str; 8] = [
+const EMPTIED: [&str; 14] = [
     "resources",
     "findings",
     "audit_runs",
@@ -221,7 +231,30 @@ const EMPTIED: [&str; 8] = [
     "waivers",
     "audit_policies",
     "cluster_policies",
+    "subscriptions",
+    "node_days",
+    "billing_details",
+    "invoices",
+    "billing_letters",
+    "billing_differences",
 ];
+
+impl Worker {
+    /// Asks Stripe about an organisation, if that is due: what its job does.
+    pub async fn ask_stripe_about(&self, org: OrgId) -> Result<(), Error> {
+        self.sync_billing(&SyncBilling { org }).await
+    }
+
+    /// Counts nodes, as is done every hour.
+    pub async fn count_nodes(&self) -> Result<(), Error> {
+        self.count_all_nodes().await
+    }
+
+    /// Reads what a node costs, as is done every hour.
+    pub async fn learn_price(&self) -> Result<(), Error> {
+        self.read_price().await
+    }
+}
 
 /// A database, a clock that stands still until it is put forward, and the part that serves people.
 pub struct Installation {
@@ -350,15 +383,20 @@ impl Installation {
     /// Starts a worker; it stops when what is answered is dropped.
     pub fn work(&self) -> watch::Sender<bool> {
         let (stop, mut stopping) = watch::channel(false);
-        let outbox = self.outbox();
-        std::fs::create_dir_all(&outbox).expect("a folder is made");
-        let worker = self.database.worker(&self.world, &outbox);
+        let worker = self.worker();
         let name = self.world.uuid().to_string();
         tokio::spawn(async move {
             let until = async move { drop(stopping.wait_for(|stop| *stop).await) };
             worker.run(name, until).await.expect("a worker stops when it is asked to");
         });
         stop
+    }
+
+    /// What does jobs, when it is told to.
+    pub fn worker(&self) -> Worker {
+        let outbox = self.outbox();
+        std::fs::create_dir_all(&outbox).expect("a folder is made");
+        self.database.worker(&self.world, &outbox)
     }
 
     /// Where what is mailed lands.

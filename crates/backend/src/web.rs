@@ -7,8 +7,8 @@ use sqlx::PgPool;
 use webauthn_rs::Webauthn;
 
 use crate::{
-    AllowedNetworks, Bucket, MasterKeys, Oidc, SignUpPolicy, World, passkeys, password::PasswordPolicy,
-    session::Sessions,
+    AllowedNetworks, Billing, Bucket, MasterKeys, Oidc, SignUpPolicy, Stripe, World, passkeys,
+    password::PasswordPolicy, session::Sessions,
 };
 
 /// All that pages may do. Cheap to clone.
@@ -23,6 +23,8 @@ pub struct Web {
     pub(crate) webauthn: Option<Arc<Webauthn>>,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) webhooks: AllowedNetworks,
+    pub(crate) billing: Billing,
+    pub(crate) stripe: Option<Stripe>,
 }
 
 impl Web {
@@ -45,6 +47,8 @@ impl Web {
             webauthn: None,
             oidc: None,
             webhooks: AllowedNetworks::NONE,
+            billing: Billing::Off,
+            stripe: None,
         }
     }
 
@@ -52,6 +56,18 @@ impl Web {
     #[must_use]
     pub fn with_webhooks_to(self, webhooks: AllowedNetworks) -> Self {
         Self { webhooks, ..self }
+    }
+
+    /// With organisations held to their plans.
+    #[must_use]
+    pub fn billed(self) -> Self {
+        Self { billing: Billing::On, ..self }
+    }
+
+    /// The same, paid through Stripe, if it is configured.
+    #[must_use]
+    pub fn with_stripe(self, stripe: Option<Stripe>) -> Self {
+        if stripe.is_some() { Self { stripe, ..self.billed() } } else { self }
     }
 
     /// With the passkeys of the site at this address, if it has a name.

@@ -5,18 +5,18 @@
 use std::collections::BTreeSet;
 
 use kubewise_backend::{
-    Actor, Authorized, Cluster, Error, NewNotification, NewToken, Organisation, Receiver, SignUpPolicy,
+    Actor, Authorized, Cluster, Error, NewNotification, NewToken, Organisation, Receiver, SignUpPolicy, Stripe,
     database::Part,
     permission::{
-        AddClusters, Grant, MakeTokens, ManageClusters, ManageOrganisation, ManageOwnership, ManagePolicies,
-        ManageTeam, ViewActivity, ViewInventory, ViewOrganisation, WaiveFindings,
+        AddClusters, Grant, MakeTokens, ManageBilling, ManageClusters, ManageOrganisation, ManageOwnership,
+        ManagePolicies, ManageTeam, ViewActivity, ViewInventory, ViewOrganisation, WaiveFindings,
     },
     testing::{Installation, PLACE, Tenant},
 };
 use kubewise_contract::{
-    Access, Action, ActivityQuery, ClusterName, Decided, EmailAddress, Field, ListQuery, LogFault, NotificationName,
-    Occasions, OrganisationName, ParametersInput, Permission, Problem, Role, Schedule, TokenName, Verdict, WaiverId,
-    WaiverInput, WaiversQuery,
+    Access, Action, ActivityQuery, BillingDetails, ClusterName, Decided, EmailAddress, Field, ListQuery, LogFault,
+    NotificationName, Occasions, OrganisationName, ParametersInput, Permission, Problem, Role, Schedule, TokenName,
+    Verdict, WaiverId, WaiverInput, WaiversQuery,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -248,10 +248,26 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     web.delete_cluster(&cluster).await.unwrap();
     log.wrote(owner, Action::ClusterDelete, Some(id.0), None, None).await;
 
+    paid(&mut log, owner).await;
+
     let all: BTreeSet<String> = Action::ALL.iter().map(|action| action.as_str().to_owned()).collect();
     assert_eq!(log.seen, all, "each action there is was done");
     let verdict = web.verify_activity(&log.look(&guest).await).await.unwrap();
     assert!(matches!(verdict, Verdict::Intact { lines, .. } if lines == log.read), "{verdict:?}");
+}
+
+/// What is paid. Nothing listens where Stripe would be: that somebody went is written before.
+async fn paid(log: &mut Log<'_>, owner: &Actor) {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let (key, secret) = ("sk_test_1".to_owned().into(), "whsec_test".to_owned().into());
+    let stripe = Stripe::new(&key, secret, "price_team", Some("http://127.0.0.1:9"), "http://localhost").unwrap();
+    let web = log.at.web.clone().with_stripe(Some(stripe));
+    let org = web.organisation::<ManageBilling>(owner, &log.tenant.slug).await.unwrap();
+    let details = BillingDetails { email: "pay@example.com".to_owned(), ..BillingDetails::default() };
+    web.set_billing_details(&org, details).await.unwrap();
+    log.wrote(owner, Action::BillingDetails, None, None, None).await;
+    assert!(matches!(web.checkout(&org, owner).await, Err(Error::Stripe(_))));
+    log.wrote(owner, Action::BillingSubscribe, None, None, None).await;
 }
 
 /// What is decided about audits.

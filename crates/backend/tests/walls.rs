@@ -76,7 +76,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-const TENANT_TABLES: [&str; 30] = [
+const TENANT_TABLES: [&str; 36] = [
     "organisations",
     "memberships",
     "clusters",
@@ -107,6 +107,12 @@ const TENANT_TABLES: [&str; 30] = [
     "notifications",
     "notification_deliveries",
     "cluster_silences",
+    "subscriptions",
+    "node_days",
+    "billing_details",
+    "invoices",
+    "billing_letters",
+    "billing_differences",
 ];
 
 /// A column that each part may read, by table; none: no access at all.
@@ -127,11 +133,16 @@ fn readable(part: Part, table: &str) -> Option<&'static str> {
             | "cluster_policies"
             | "notifications"
             | "notification_deliveries"
-            | "cluster_silences",
+            | "cluster_silences"
+            | "subscriptions"
+            | "billing_details"
+            | "invoices"
+            | "billing_letters"
+            | "billing_differences",
         ) => None,
         (Part::Ingest, _) if of_people => None,
         // What silence was seen is told; pages look for themselves.
-        (Part::Web, "cluster_silences") => None,
+        (Part::Web, "cluster_silences" | "billing_letters") => None,
         // What was chosen of a cluster that is removed, and whom a mail invites.
         (Part::Worker, "invitations" | "api_tokens") => Some("org_id"),
         (Part::Worker, _) if of_people => None,
@@ -154,7 +165,7 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
                 continue;
             };
             // Whoever runs the installation sees which organisations there are: a stated exception.
-            // And an invitation is found by its link, and what is due by its time, before it is known to which they belong: by
+            // And an invitation is found by its link, and what is due by its time or told of by Stripe, before it is known to which they belong: by
             // the owner's functions.
             let sees_all = part == Part::Owner
                 && matches!(
@@ -166,6 +177,7 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
                         | "waivers"
                         | "notifications"
                         | "notification_deliveries"
+                        | "subscriptions"
                 );
             let all = format!("SELECT {column} FROM {table}");
             let foreign = format!("SELECT {column} FROM {table} WHERE {column} = '{}'", two.org);

@@ -67,6 +67,8 @@ actions! {
     NotificationRemove = "notification.remove", "ended the notification";
     NotificationResume = "notification.resume", "switched on again the notification";
     NotificationTest = "notification.test", "sent a test of the notification";
+    BillingSubscribe = "billing.subscribe", "went to Stripe to subscribe to the plan";
+    BillingDetails = "billing.details", "changed who is billed";
     ActivityExport = "activity.export", "exported the activity log";
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProviderRefusal, Weakness};
+use crate::{PlanLimit, ProviderRefusal, Weakness};
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -69,6 +69,19 @@ pub enum UiError {
         /// How long the next one has to wait.
         seconds: u32,
     },
+    /// The organisation's plan does not have more of it. 402.
+    #[error("{0}")]
+    PlanLimit(PlanLimit),
+    /// There is a subscription already. 409.
+    #[error(
+        "There is a subscription already. What it costs and how it is paid is changed at Stripe, by the way on the page Billing."
+    )]
+    AlreadySubscribed,
+    /// Stripe did not answer, or refused. 503.
+    #[error(
+        "Stripe cannot be reached right now. Nothing was changed, and everything else works; try again in a moment."
+    )]
+    StripeAway,
     /// The server is there but could not answer now. 503.
     #[error("Kubewise cannot reach its database right now. Nothing was changed; try again in a moment.")]
     Unavailable,
@@ -95,9 +108,10 @@ impl UiError {
             | Self::AccountDisabled
             | Self::ForeignOrigin
             | Self::SignUpClosed => 403,
-            Self::Provider(_) | Self::LastOwner => 409,
+            Self::Provider(_) | Self::LastOwner | Self::AlreadySubscribed => 409,
+            Self::PlanLimit(_) => 402,
             Self::TooMany { .. } => 429,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::StripeAway => 503,
             Self::Internal | Self::Transport => 500,
         }
     }
@@ -203,6 +217,16 @@ pub enum Field {
     Url,
     /// Namespaces, with commas between.
     Namespaces,
+    /// A line of a postal address.
+    AddressLine,
+    /// A town.
+    City,
+    /// A postal code.
+    PostalCode,
+    /// A state, county or province.
+    State,
+    /// A country.
+    Country,
     /// A filter or position in a URL.
     Query,
 }
@@ -245,6 +269,11 @@ impl fmt::Display for Field {
             Self::Occasions => "What is told of",
             Self::Url => "The address",
             Self::Namespaces => "The list of namespaces",
+            Self::AddressLine => "The street",
+            Self::City => "The town",
+            Self::PostalCode => "The postal code",
+            Self::State => "The state",
+            Self::Country => "The country",
             Self::Query => "The address of this page",
         })
     }
@@ -324,6 +353,8 @@ pub enum Problem {
     NotLabels,
     /// Not a day that is still to come.
     NotADay,
+    /// Not a code of a country.
+    NotACountry,
     /// Not a number in a range.
     NotBetween {
         /// The least.
@@ -387,6 +418,7 @@ impl fmt::Display for Problem {
             Self::OneTooMany => f.write_str("is one more than there may be. End some that are not needed first."),
             Self::NotLabels => f.write_str("are not written like app=web, tier=front."),
             Self::NotADay => f.write_str("is not a day from today on, like 2027-01-31."),
+            Self::NotACountry => f.write_str("is not a country's two letters, like FR."),
             Self::NotBetween { min, max } => write!(f, "is not a number between {min} and {max}."),
             Self::NotNames => f.write_str("are not names with commas between, at most 100 of them."),
             Self::NotUnderstood => f.write_str("cannot be understood. Go back to the first page."),

@@ -26,6 +26,11 @@ fn one_line(field: Field, raw: &str, max: usize) -> Result<String, FieldError> {
     Ok(text.to_owned())
 }
 
+/// The same, of what may be empty.
+pub(crate) fn one_line_or_none(field: Field, raw: &str, max: usize) -> Result<String, FieldError> {
+    if raw.trim().is_empty() { Ok(String::new()) } else { one_line(field, raw, max) }
+}
+
 macro_rules! text_input {
     ($(#[$doc:meta])* $name:ident, $field:expr, $max:expr) => {
         $(#[$doc])*

@@ -6,6 +6,7 @@
 mod account;
 mod activity;
 mod audit;
+mod billing;
 mod cluster;
 mod error;
 mod ids;
@@ -14,6 +15,7 @@ mod installation;
 mod inventory;
 mod notification;
 mod page;
+mod plan;
 mod policy;
 mod provider;
 mod role;
@@ -33,6 +35,10 @@ pub use audit::{
     ComparedRule, ComparedSide, Comparison, Control, Difference, Every, FindingDetail, FindingRow, FindingSpan,
     FindingState, FindingsQuery, NotAssessable, OnlyThere, RuleText, RunChoice, RunState, Schedule, ScheduleRow,
     Schedules, Severity, Share,
+};
+pub use billing::{
+    BillingDetails, BillingDifference, BillingNotice, BillingOverview, InstallationBilling, InvoiceRow, Money, Payment,
+    StripeEventRow, Subscription, SubscriptionStatus,
 };
 pub use cluster::{
     ClusterDetail, ClusterStatus, ClusterSummary, InstallInfo, KindCount, LiveEvent, Overview, UnreadableKind,
@@ -55,6 +61,7 @@ pub use notification::{
     Notifications, Occasions, parse_namespaces,
 };
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
+pub use plan::{Entitlements, Limit, Most, NodeDay, Plan, PlanLimit};
 pub use policy::{Choice, ClusterPolicy, Decided, DecidedRule, ParametersInput, Policies};
 pub use provider::{LinkedIdentity, Provider, ProviderRefusal};
 pub use role::{Access, Permission, Permissions, Role};

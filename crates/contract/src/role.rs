@@ -81,6 +81,8 @@ permissions! {
         "Make API tokens of one's own, which never do more than oneself.";
     ManageTokens = "manage_tokens",
         "Make API tokens of the organisation, and revoke those of anybody.";
+    ManageBilling = "manage_billing",
+        "See the plan, what is used of it and what it costs, and choose another one.";
     ManageNotifications = "manage_notifications",
         "Have the organisation notified: by webhooks, and by mail to any member. Who sees clusters has mail sent to themselves.";
 }
@@ -115,6 +117,10 @@ impl Role {
             | Permission::ManageNotifications => match self {
                 Self::Owner | Self::Admin => true,
                 Self::Operator | Self::Viewer | Self::Billing => false,
+            },
+            Permission::ManageBilling => match self {
+                Self::Owner | Self::Admin | Self::Billing => true,
+                Self::Operator | Self::Viewer => false,
             },
             Permission::ManageOwnership => match self {
                 Self::Owner => true,

@@ -12,7 +12,7 @@ use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html
 use super::router::WebState;
 
 /// The pages: address, name, text.
-const PAGES: [(&str, &str, &str); 14] = [
+const PAGES: [(&str, &str, &str); 18] = [
     ("audits", "Audits", include_str!("../../../docs/audits.md")),
     ("notifications", "Notifications", include_str!("../../../docs/notifications.md")),
     ("cli", "Audits of manifests in pipelines", include_str!("../../../docs/audit/cli.md")),
@@ -24,6 +24,10 @@ const PAGES: [(&str, &str, &str); 14] = [
         include_str!("../../../docs/audit/pod-security-standards.md"),
     ),
     ("vulnerabilities", "Vulnerabilities", include_str!("../../../docs/vulnerabilities.md")),
+    ("plans", "Plans", include_str!("../../../docs/billing/plans.md")),
+    ("nodes", "Nodes that are billed", include_str!("../../../docs/billing/nodes.md")),
+    ("stripe", "Stripe", include_str!("../../../docs/billing/stripe.md")),
+    ("data-sent", "What Stripe is sent", include_str!("../../../docs/billing/data-sent.md")),
     ("api", "API", include_str!("../../../docs/api.md")),
     ("roles", "Roles and permissions", include_str!("../../../docs/roles.md")),
     ("configuration", "Configuration", include_str!("../../../docs/configuration.md")),

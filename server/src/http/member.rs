@@ -28,7 +28,7 @@ impl Member {
         self.web.cluster(&actor, &self.slug, id).await
     }
 
-    async fn actor(&self) -> Result<Actor, Error> {
+    pub(super) async fn actor(&self) -> Result<Actor, Error> {
         let broken = |e: tower_sessions::session::Error| Error::Internal(format!("session: {e}"));
         self.session.load().await.map_err(broken)?;
         let user: Option<UserId> = self.session.get(USER_ID).await.map_err(broken)?;

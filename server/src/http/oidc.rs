@@ -82,7 +82,7 @@ impl From<OidcError> for Detour {
 pub(super) struct Asking {
     pub(super) session: Session,
     pub(super) visitor: Visitor,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
 }
 
 impl FromRequestParts<WebState> for Asking {
@@ -143,7 +143,7 @@ async fn begin(
 }
 
 /// Whether a page of ours led here: the browser says so itself (Fetch Metadata), or names the page.
-fn is_own_page(headers: &HeaderMap, public_url: &str) -> bool {
+pub(super) fn is_own_page(headers: &HeaderMap, public_url: &str) -> bool {
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     match text("sec-fetch-site") {
         Some(site) => site == "same-origin",

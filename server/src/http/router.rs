@@ -25,8 +25,8 @@ use tower_http::{
 };
 
 use super::{
-    activity_export, assets, client_address, docs, events, findings_export, health, ingest, install, oidc, one_task,
-    origin, security, sessions, trace, unsubscribe, v1,
+    activity_export, assets, billing, client_address, docs, events, findings_export, health, ingest, install, oidc,
+    one_task, origin, security, sessions, trace, unsubscribe, v1,
 };
 use docs::Documentation;
 
@@ -130,6 +130,8 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         })
         .route(oidc::START, get(oidc::start))
         .route(oidc::CALLBACK, get(oidc::callback))
+        .route("/o/{org}/billing/checkout", get(billing::checkout))
+        .route("/o/{org}/billing/portal", get(billing::portal))
         .route("/o/{org}/clusters/{cluster}/findings/export", get(findings_export::export))
         .fallback(file_and_error_handler_with_context::<WebState, _>(context, shell));
     // Inside: what a request did to its session is kept even if the browser does not wait for it.
@@ -146,6 +148,13 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .route("/unsubscribe", get(unsubscribe::ask).post(unsubscribe::end))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
         .with_state(state.clone());
+    // What is signed is the proof, and Stripe sends no Origin.
+    let stripe = Router::new()
+        .route(billing::WEBHOOK, post(billing::receive))
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(billing::EVENT_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE))
+        .with_state(state.clone());
     pages
         .route("/docs", get(docs::index))
         .route("/docs/{page}", get(docs::page).layer(CompressionLayer::new().br(true).gzip(true)))
@@ -159,4 +168,5 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         // Outside of what surrounds the pages: no session, and no Origin, since no browser sends a token by itself.
         .merge(api)
         .merge(unsubscribe)
+        .merge(stripe)
 }

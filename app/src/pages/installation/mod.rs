@@ -2,6 +2,7 @@
 //! cluster is here.
 
 mod accounts;
+mod billing;
 mod jobs;
 mod organisations;
 
@@ -12,10 +13,16 @@ use leptos_router::{components::Outlet, hooks::use_location};
 use super::outside::Outside;
 
 pub(crate) use accounts::AllAccounts;
+pub(crate) use billing::InstallationStripe;
 pub(crate) use jobs::Jobs;
 pub(crate) use organisations::AllOrganisations;
 
-const TABS: [(&str, &str); 3] = [("/admin", "Organisations"), ("/admin/accounts", "Accounts"), ("/admin/jobs", "Jobs")];
+const TABS: [(&str, &str); 4] = [
+    ("/admin", "Organisations"),
+    ("/admin/accounts", "Accounts"),
+    ("/admin/jobs", "Jobs"),
+    ("/admin/billing", "Billing"),
+];
 
 /// What surrounds the pages of the installation.
 #[component]

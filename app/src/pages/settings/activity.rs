@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the log can be narrowed to: the beginnings of actions.
-const SUBJECTS: [(&str, &str); 10] = [
+const SUBJECTS: [(&str, &str); 11] = [
     ("cluster", "clusters"),
     ("audit", "audits"),
     ("waiver", "waivers"),
@@ -23,6 +23,7 @@ const SUBJECTS: [(&str, &str); 10] = [
     ("token", "API tokens"),
     ("notification", "notifications"),
     ("organisation", "the organisation"),
+    ("billing", "billing"),
     ("activity", "this log"),
 ];
 

@@ -2,7 +2,8 @@
 
 use jiff::{Timestamp as Moment, tz::TimeZone};
 use kubewise_contract::{
-    Action, ClusterId, Field, FieldError, ListQuery, OrgId, Permission, Problem, Schedule, ScheduleRow, Schedules,
+    Action, ClusterId, Field, FieldError, Limit, ListQuery, OrgId, Permission, Problem, Schedule, ScheduleRow,
+    Schedules,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -202,6 +203,9 @@ impl Web {
         .fetch_optional(&mut *tx)
         .await?
         .map(|row| serde_json::json!({ "cron": row.cron, "time_zone": row.time_zone }));
+        if before.is_none() {
+            tx.one_more(Limit::Schedules).await?;
+        }
         sqlx::query!(
             "INSERT INTO audit_schedules (org_id, cluster_id, cron, time_zone, next_at, set_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (org_id, cluster_id) DO UPDATE

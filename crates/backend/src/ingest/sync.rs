@@ -6,7 +6,7 @@ use kubewise_contract::{ClusterId, OrgId};
 use kubewise_protocol::{BatchKind, DecodeError, Header, Limits, SyncAnswer, UnreadableReason, VULNERABILITY_REPORT};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgConnection, PgPool};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use tokio::sync::mpsc;
 
 use super::{
@@ -15,7 +15,8 @@ use super::{
     vulnerabilities,
 };
 use crate::{
-    Error, World,
+    Billing, Error, World,
+    billing::{self, BEYOND_FOR},
     database::{self, Scope},
     error::database_is_away,
     live, token,
@@ -34,6 +35,7 @@ pub struct Ingest {
     pool: PgPool,
     world: World,
     limits: Limits,
+    billing: Billing,
 }
 
 /// An agent that proved which cluster it speaks for. Only [`Ingest::authenticate`] makes one.
@@ -93,7 +95,13 @@ pub(super) struct Place {
 impl Ingest {
     /// `pool` logs in as `kubewise_ingest`.
     pub const fn new(pool: PgPool, world: World, limits: Limits) -> Self {
-        Self { pool, world, limits }
+        Self { pool, world, limits, billing: Billing::Off }
+    }
+
+    /// With organisations held to their plans.
+    #[must_use]
+    pub fn billed(self) -> Self {
+        Self { billing: Billing::On, ..self }
     }
 
     /// Who a token speaks for; none when it is unknown or was revoked.
@@ -150,6 +158,7 @@ impl Ingest {
         if let Some(answer) = remembered(&mut tx, agent, place).await? {
             return Ok(answer);
         }
+        self.within_plan(&mut tx, agent, now).await?;
 
         let mut changed = false;
         match header.kind {
@@ -204,6 +213,9 @@ impl Ingest {
                 }
             }
         }
+        if changed {
+            billing::count_nodes(&mut tx, agent.org, agent.cluster, now).await.map_err(Error::from)?;
+        }
         let visible = header.kind != BatchKind::Full || header.last;
         heard(&mut tx, agent, &header, visible.then_some(place), now).await?;
         let answer = SyncAnswer {
@@ -217,6 +229,28 @@ impl Ingest {
         tx.commit().await?;
         tracing::debug!(cluster = %agent.cluster, epoch = header.epoch, seq = header.seq, kind = ?header.kind, "batch applied");
         Ok(answer)
+    }
+
+    /// Refuses when the plan has been too small for the cluster for some time.
+    async fn within_plan(&self, tx: &mut PgConnection, agent: Agent, now: OffsetDateTime) -> Result<(), Refused> {
+        if self.billing == Billing::Off {
+            return Ok(());
+        }
+        let since = sqlx::query_scalar!(
+            "SELECT beyond_plan_since FROM clusters WHERE org_id = $1 AND id = $2",
+            agent.org.0,
+            agent.cluster.0
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if since.is_none_or(|since| since + BEYOND_FOR > now) {
+            return Ok(());
+        }
+        Err(Refused::PlanLimit(
+            "the organisation's plan is too small for this cluster; what is known of it stays and can be read: choose a \
+             larger plan on the page Billing, or remove a cluster that was added before it"
+                .to_owned(),
+        ))
     }
 
     /// Refuses when the organisation would hold more than it may, with `held` objects in this cluster.

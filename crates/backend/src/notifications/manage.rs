@@ -1,7 +1,7 @@
 //! What people do with notifications: make them, look at what became of them, end them.
 
 use kubewise_contract::{
-    Action, Channel, ClusterId, DeliveryEvent, DeliveryId, DeliveryRow, DeliveryState, Ended, Field, FieldError,
+    Action, Channel, ClusterId, DeliveryEvent, DeliveryId, DeliveryRow, DeliveryState, Ended, Field, FieldError, Limit,
     ListQuery, MemberChoice, NotificationDetail, NotificationId, NotificationName, NotificationRow, Notifications,
     Occasions, Permission, Permissions, Problem, Role, Schedule, Severity, UserId,
 };
@@ -259,6 +259,7 @@ impl Web {
         if let Some(cluster) = wanted.cluster {
             check_cluster(&mut tx, org, cluster).await?;
         }
+        tx.one_more(Limit::Notifications).await?;
         let made = sqlx::query!(
             "INSERT INTO notifications (org_id, id, name, channel, user_id, created_by, created_at, cluster_id, namespaces,
                least_severity, failed_runs, silent_clusters, cron, time_zone, next_at, told_until, url, host, secret)
@@ -373,6 +374,7 @@ impl Web {
     ) -> Result<(), Error> {
         let mut tx = org.write(self).await?;
         let manages = tx.may(Permission::ManageNotifications);
+        tx.one_more(Limit::Notifications).await?;
         let name = sqlx::query_scalar!(
             "UPDATE notifications SET ended = NULL, ended_at = NULL, failures = 0
              WHERE org_id = $1 AND id = $2 AND ended IS NOT NULL AND ($3 OR user_id = $4) RETURNING name",
