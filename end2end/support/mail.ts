@@ -39,12 +39,12 @@ export async function mailTo(address: string, subject: string): Promise<Mail> {
 }
 
 /** The same, of which the subject is known in part. */
-export async function mailLike(address: string, subject: RegExp): Promise<Mail> {
-  return mailThat(address, String(subject), (mail) => subject.test(mail.subject));
+export async function mailLike(address: string, subject: RegExp, folder = stack().folder): Promise<Mail> {
+  return mailThat(address, String(subject), (mail) => subject.test(mail.subject), folder);
 }
 
-async function mailThat(address: string, what: string, is: (mail: Mail) => boolean): Promise<Mail> {
-  const folder = path.join(stack().folder, "mail");
+async function mailThat(address: string, what: string, is: (mail: Mail) => boolean, of = stack().folder): Promise<Mail> {
+  const folder = path.join(of, "mail");
   const name = `${encodeURIComponent(address.toLowerCase())}-`;
   return until(`a mail to ${address}: ${what}`, 20, async () =>
     readdirSync(folder)

@@ -33,7 +33,7 @@ test("an administrator sees organisations, accounts and jobs, and disables an ac
   await expect(page.getByRole("cell", { name: "mail" }).first()).toBeVisible();
   await expect(page.getByRole("heading", { name: "No job is dead" })).toBeVisible();
   if (scripted()) {
-    for (const path of ["/admin", "/admin/accounts", "/admin/jobs"]) {
+    for (const path of ["/admin", "/admin/accounts", "/admin/jobs", "/admin/billing"]) {
       await visit(page, path);
       const { violations } = await new AxeBuilder({ page }).analyze();
       expect(violations.map((v) => v.id), path).toEqual([]);

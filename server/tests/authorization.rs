@@ -9,15 +9,16 @@ use std::{
     path::Path,
 };
 
-use common::{Browser, PASSWORD, Tenant, TestServer, uid};
+use common::{Browser, PASSWORD, Tenant, TestServer, shop::billing_server, uid};
 use kubewise_app::App;
 use kubewise_backend::{
-    NewToken,
+    NewToken, World as Clockwork, agree_plan,
     database::Part,
     permission::{AddClusters, MakeTokens},
     set_administrator,
 };
-use kubewise_contract::{ClusterName, Permission, Permissions, Role, TokenName};
+use kubewise_contract::{ClusterName, OrgId, Permission, Permissions, Role, TokenName};
+use kubewise_sample_stripe as sample;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -138,6 +139,17 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/require_second_factor", May(ManageOrganisation), Form, json!({"org": org})),
         ("/api/rename_organisation", May(ManageOrganisation), Form, json!({"org": org, "organisation": "Acme"})),
         ("/api/set_join_rule", May(ManageOrganisation), Form, json!({"org": org})),
+        ("/api/billing", May(Permission::ManageBilling), Json, json!({"org": org})),
+        (
+            "/api/set_billing_details",
+            May(Permission::ManageBilling),
+            Form,
+            json!({
+                "org": org, "email": "pay@example.com", "line1": "", "line2": "", "city": "", "postal_code": "",
+                "state": "", "country": "",
+            }),
+        ),
+        ("/api/ask_stripe", May(Permission::ManageBilling), Form, json!({"org": org})),
         ("/api/team", May(ViewTeam), Json, in_org()),
         ("/api/invitations", May(ManageTeam), Json, json!({"org": org})),
         ("/api/member", May(ManageTeam), Json, json!({"org": org, "member": t.user})),
@@ -175,6 +187,8 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/disable_account", Installation, Form, json!({"account": uid(9)})),
         ("/api/job_health", Installation, Json, json!({})),
         ("/api/retry_job", Installation, Form, json!({"id": "x"})),
+        ("/api/installation_billing", Installation, Json, json!({})),
+        ("/api/replay_stripe_event", Installation, Form, json!({"id": "evt_x"})),
         ("/api/frame", May(ViewOrganisation), Json, json!({"org": org})),
         ("/api/overview", May(ViewInventory), Json, json!({"org": org})),
         ("/api/clusters", May(ViewInventory), Json, in_org()),
@@ -315,6 +329,7 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/admin", Installation),
         ("/admin/accounts", Installation),
         ("/admin/jobs", Installation),
+        ("/admin/billing", Installation),
         ("/o/:org", May(ViewInventory)),
         ("/o/:org/clusters", May(ViewInventory)),
         ("/o/:org/settings", May(ManageOrganisation)),
@@ -324,6 +339,7 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/settings/notifications/new", May(ViewInventory)),
         ("/o/:org/settings/notifications/:notification", May(ViewInventory)),
         ("/o/:org/settings/activity", May(ViewActivity)),
+        ("/o/:org/billing", May(Permission::ManageBilling)),
         ("/o/:org/team", May(ViewTeam)),
         ("/o/:org/team/invitations", May(ManageTeam)),
         ("/o/:org/team/invite", May(ManageTeam)),
@@ -429,6 +445,7 @@ fn expected(needs: Needs, caller: Caller, about_cluster: bool) -> Option<u16> {
 const HIDDEN: &str = "hidden-harbour";
 
 struct World {
+    stripe: sample::Stripe,
     server: TestServer,
     tenant: Tenant,
     org: uuid::Uuid,
@@ -440,7 +457,9 @@ struct World {
 impl World {
     /// `walls`: whether row-level security is in force; without it, the types alone decide.
     async fn new(walls: bool) -> Self {
-        let server = TestServer::start().await;
+        // One that bills has ways that another has not.
+        let stripe = sample::Stripe::start(sample::Options::default()).await.unwrap();
+        let server = billing_server(&Clockwork::system(), stripe.url()).await;
         let tenant = server.tenant("acme").await;
         let behind = server.database.superuser();
         if !walls {
@@ -459,7 +478,10 @@ impl World {
             .fetch_one(&behind)
             .await
             .unwrap();
-        let mut world = Self { server, tenant, org, hidden: uid(0), callers: BTreeMap::new(), clusters: 0 };
+        // Of nothing less than the cases make.
+        let owner = server.database.pool(Part::Owner);
+        agree_plan(&owner, &Clockwork::system(), OrgId(org), true).await.unwrap();
+        let mut world = Self { stripe, server, tenant, org, hidden: uid(0), callers: BTreeMap::new(), clusters: 0 };
         world.hidden = world.cluster_named(HIDDEN).await.parse().unwrap();
         // Somebody whose limits name the cluster: others' limits are shown as far as one sees the clusters.
         let other = world.server.tenant("other").await;
@@ -580,7 +602,8 @@ fn is_accounted_for(path: &str, status: u16) -> bool {
         | "/api/disable_account"
         | "/api/allow_waiver"
         | "/api/end_waiver"
-        | "/api/retry_job" => status == 404,
+        | "/api/retry_job"
+        | "/api/replay_stripe_event" => status == 404,
         "/api/finding"
         | "/o/:org/clusters/:cluster/findings/:finding"
         | "/api/notification"
@@ -767,7 +790,9 @@ async fn what_changes_something_must_come_from_our_own_pages() {
     assert!(functions.len() >= 30, "the server functions are seen");
     let pages =
         leptos_axum::generate_route_list(App).into_iter().map(|route| route.path().replace(['{', '}', '*'], ""));
-    let others = ["/o/acme/events", "/o/acme/activity/export", "/nowhere"].map(str::to_owned);
+    let others =
+        ["/o/acme/events", "/o/acme/activity/export", "/o/acme/billing/checkout", "/o/acme/billing/portal", "/nowhere"]
+            .map(str::to_owned);
     let foreign = format!("{}.evil.example", server.url);
     for path in functions.iter().cloned().chain(pages).chain(others) {
         for method in &UNSAFE {
@@ -788,7 +813,7 @@ async fn what_changes_something_must_come_from_our_own_pages() {
 /// Those of the public API are all made by one macro in one file, and have their cases in `api.rs`, whose list of routes
 /// comes from the same macro.
 #[tokio::test]
-async fn the_only_other_routes_that_change_something_are_those_of_agents_and_of_mails() {
+async fn the_only_other_routes_that_change_something_are_those_of_agents_of_mails_and_of_stripe() {
     fn sources(folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -820,14 +845,16 @@ async fn the_only_other_routes_that_change_something_are_those_of_agents_and_of_
     assert!(of_the_api >= 12, "{found:#?}");
     found.retain(|line| !in_the_api(line));
     found.sort();
-    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!(found.len(), 5, "{found:#?}");
     // Behind the same layer as pages; see `the_log_is_taken_out_by_who_may_read_it`.
     assert!(found[0].starts_with("router.rs: ") && found[0].contains("post(activity_export::export)"), "{found:#?}");
     // By what a mail carries; see `one_post_ends_the_mails_that_a_mail_is_one_of`.
     assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(unsubscribe::end)"), "{found:#?}");
-    assert!(found[2].starts_with("router.rs: ") && found[2].contains("post(ingest::sync)"), "{found:#?}");
+    // By what Stripe signs; see `only_what_stripe_signed_and_just_now_is_taken`.
+    assert!(found[2].starts_with("router.rs: ") && found[2].contains("post(billing::receive)"), "{found:#?}");
+    assert!(found[3].starts_with("router.rs: ") && found[3].contains("post(ingest::sync)"), "{found:#?}");
     // What the API has no route for.
-    assert!(found[3].starts_with("routes.rs: ") && found[3].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
+    assert!(found[4].starts_with("routes.rs: ") && found[4].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
 
     // No browser keeps what an agent proves itself with, so no page of others can make one send it.
     let server = TestServer::start().await;
@@ -871,7 +898,7 @@ async fn live_events_are_for_members_alone() {
 }
 
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
-const OTHERS: [(&str, &str); 12] = [
+const OTHERS: [(&str, &str); 15] = [
     ("/healthz", "anybody: says that the process runs"),
     ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
@@ -881,6 +908,9 @@ const OTHERS: [(&str, &str); 12] = [
     ("/docs/{page}", "anybody: the documentation"),
     ("/docs/rules/{rule}", "anybody: the documentation"),
     ("/unsubscribe", "whoever has the mail, by what its header carries (server/tests/notifications.rs)"),
+    ("billing::WEBHOOK", "Stripe, by what it signs (server/tests/stripe.rs)"),
+    ("/o/{org}/billing/checkout", "manage_billing (the_ways_to_stripe_are_for_who_pays)"),
+    ("/o/{org}/billing/portal", "manage_billing (the_ways_to_stripe_are_for_who_pays)"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
     ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
     ("/o/{org}/clusters/{cluster}/findings/export", "view_inventory (findings_are_taken_out_by_who_sees_the_cluster)"),
@@ -962,6 +992,27 @@ async fn findings_are_taken_out_by_who_sees_the_cluster() {
             assert_eq!(text.contains("has not been audited"), refused.is_none(), "{caller:?}, {refused:?}: {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_ways_to_stripe_are_for_who_pays() {
+    let mut world = World::new(true).await;
+    let cluster = world.cluster().await;
+    for caller in Caller::ALL {
+        world.enrol(caller, &cluster).await;
+        let refused = expected(Needs::May(Permission::ManageBilling), caller, false)
+            .map(|status| if status == 401 { 404 } else { status });
+        let (browser, _) = &world.callers[&format!("{caller:?}")];
+        for way in ["checkout", "portal"] {
+            let path = format!("/o/{}/billing/{way}", world.tenant.slug);
+            let response = browser.led(&path, "same-origin").await;
+            assert_eq!(response.status().as_u16(), refused.unwrap_or(303), "{caller:?} goes to {way}");
+            let to = response.headers().get("location").map_or("", |to| to.to_str().unwrap());
+            let is_there = to.starts_with(&format!("{}/{way}/", world.stripe.url()));
+            assert_eq!(is_there, refused.is_none(), "{caller:?} is led to {to:?}");
+        }
+    }
+    assert_eq!(world.stripe.customers().len(), 1);
 }
 
 #[tokio::test]

@@ -5,10 +5,17 @@ mod common;
 
 use std::io::Write;
 
-use common::{TestServer, batch, client, delta, deployment, full, header, pod, uid, with_unreadable};
-use kubewise_backend::database::Part;
+use common::{
+    TestServer, batch, client, delta, deployment, full, header, node, pod,
+    shop::{GOOD, Shop, paid, stands},
+    uid, with_unreadable,
+};
+use kubewise_backend::{database::Part, permission::AddClusters};
+use kubewise_contract::ClusterName;
 use kubewise_protocol::{BatchKind, SYNC_PATH, SyncAnswer, Unreadable, UnreadableReason};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use time::Duration;
 
 fn compress(lines: &str) -> Vec<u8> {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
@@ -347,6 +354,49 @@ async fn an_organisation_may_not_hold_more_than_its_limit() {
     assert_eq!(server.stored().await, ["Pod/a", "Pod/b"]);
     kubewise_backend::admin::set_resource_limit(&owner, org, None).await.unwrap();
     server.accepted(&t.token, delta(4, 1, &three[2..], &[])).await;
+}
+
+#[tokio::test]
+async fn an_agent_is_refused_two_weeks_after_the_plan_became_too_small_and_taken_again_with_a_larger_one() {
+    let shop = Shop::open().await;
+    let server = &shop.server;
+    let t = server.tenant("acme").await;
+    let actor = server.web.actor(t.user).await.unwrap().unwrap();
+    let org = server.web.organisation::<AddClusters>(&actor, &t.slug).await.unwrap();
+    // A moment later: they are served in the order in which they were added.
+    shop.clock.pass(Duration::SECOND);
+    let (_, token) = server.web.add_cluster(&org, &ClusterName::parse("second").unwrap()).await.unwrap();
+    let second = token.expose_secret();
+    // The plan Free has 10 nodes.
+    server.accepted(&t.token, full(1, &(1..=4).map(node).collect::<Vec<_>>())).await;
+    server.accepted(second, full(1, &(5..=11).map(node).collect::<Vec<_>>())).await;
+    shop.worker.count_nodes().await.unwrap();
+    shop.clock.pass(Duration::days(14) - Duration::minutes(5));
+    server.accepted(second, delta(1, 1, &[pod(21, "a", "nginx")], &[])).await;
+    let stored = server.stored().await;
+    assert_eq!(stored.len(), 12);
+
+    shop.clock.pass(Duration::minutes(6));
+    shop.worker.count_nodes().await.unwrap();
+    for refused in [
+        delta(1, 2, &[pod(22, "b", "nginx")], &[uid(21)]),
+        batch(&header(BatchKind::Heartbeat, 1, 2), &[], &[]),
+        full(2, &[]),
+    ] {
+        let sentence = server.refused(second, refused, 402).await;
+        assert!(sentence.contains("plan is too small for this cluster"), "{sentence}");
+    }
+    assert_eq!(server.stored().await, stored, "what is known stays");
+    server.accepted(&t.token, delta(1, 1, &[pod(23, "c", "nginx")], &[])).await;
+
+    let mut browser = server.browser();
+    browser.sign_in(&t.email, common::PASSWORD).await;
+    assert_eq!(browser.get("/o/acme/clusters").await.status(), 200);
+    shop.subscribe(&t, &mut browser, GOOD).await;
+    paid(&browser, &t, "a trial", |payment| stands(payment, "trialing")).await;
+    // It goes on where it was.
+    server.accepted(second, delta(1, 2, &[pod(22, "b", "nginx")], &[uid(21)])).await;
+    assert_eq!(server.stored().await.len(), 13);
 }
 
 #[tokio::test]

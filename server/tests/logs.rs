@@ -15,9 +15,10 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use common::{Browser, Letter, client, full, pod};
+use common::{Browser, Letter, client, full, pod, shop};
 use kubewise_backend::{database::Part, testing::TestDatabase};
 use kubewise_protocol::SYNC_PATH;
+use kubewise_sample_stripe as sample;
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 use tokio::{
@@ -35,6 +36,9 @@ const OTHER: &str = "copper meadow whistle 4715";
 const THIRD: &str = "granite ribbon saffron 4716";
 const WRONG: &str = "pebble drizzle compass 4717";
 const SMTP_PASSWORD: &str = "smtp-4718-password";
+const STRIPE_KEY: &str = "sk_test_4721_of_the_tests";
+const STRIPE_SECRET: &str = "whsec_4722_of_the_tests";
+const STREET: &str = "Harbour Parade 4723";
 
 /// The server's program, and all that it says.
 struct Server {
@@ -300,6 +304,40 @@ async fn live(server: &Server, mail: &Mail) -> Secrets {
     secrets
 }
 
+/// Everything that is paid, and what is not Stripe's.
+async fn pay(server: &Server, stripe: &sample::Stripe, secrets: &mut Secrets) {
+    for (what, secret) in [("Stripe's key", STRIPE_KEY), ("Stripe's secret", STRIPE_SECRET), ("an address", STREET)] {
+        secrets.add(what, secret);
+    }
+    let mut browser = server.browser(client());
+    browser.sign_in(NEW, THIRD).await;
+    secrets.add_cookies(&browser);
+    // What Stripe does not answer is logged too.
+    stripe.down(true);
+    assert_eq!(browser.follow("/o/acme/billing/checkout").await, "/o/acme/billing?failed=stripe");
+    stripe.down(false);
+    let form = [("org", "acme"), ("email", SECOND), ("line1", STREET), ("line2", ""), ("city", ""), ("state", "")];
+    let form = [&form[..], &[("postal_code", ""), ("country", "DE")]].concat();
+    assert_eq!(browser.call("/api/set_billing_details", &form).await, 200);
+    let checkout = browser.follow("/o/acme/billing/checkout").await;
+    secrets.add("a way to Checkout", checkout.rsplit('/').next().unwrap());
+    shop::press(&checkout, &[("card_number", shop::GOOD)]).await;
+    shop::page_with(&browser, "/o/acme/billing", "The plan is Team.").await;
+    let portal = browser.follow("/o/acme/billing/portal").await;
+    secrets.add("a way to the portal", portal.rsplit('/').next().unwrap());
+    shop::press(&portal, &[("action", "cancel")]).await;
+    shop::page_with(&browser, "/o/acme/billing", "The plan was cancelled").await;
+    let event = stripe.events().pop().unwrap();
+    for (secret, status) in [(STRIPE_SECRET, 204), ("whsec_4724_of_somebody_else", 400)] {
+        let header = sample::signature(secret, stripe.now(), &event.body);
+        secrets.add("a signature", header.split_once("v1=").unwrap().1);
+        let request = client().post(format!("{}{}", server.url, shop::WEBHOOK)).header("stripe-signature", header);
+        assert_eq!(request.body(event.body.clone()).send().await.unwrap().status().as_u16(), status);
+    }
+    assert_eq!(browser.call("/api/ask_stripe", &[("org", "acme")]).await, 200);
+    stripe.delivered().await;
+}
+
 /// The server's log, and that of its PostgreSQL if it has one of its own.
 fn logs(server: &Server) -> String {
     fn add(folder: &Path, all: &mut String) {
@@ -339,10 +377,19 @@ async fn no_secret_is_logged_where_mail_leaves_by_smtp() {
 }
 
 #[tokio::test]
-async fn no_secret_is_logged_where_everything_is_on_one_machine() {
-    let server = Server::start(&[]).await;
+async fn no_secret_is_logged_where_everything_is_on_one_machine_and_is_paid() {
+    let stripe = sample::Stripe::start(sample::Options::default()).await.unwrap();
+    let settings = [
+        ("KUBEWISE_STRIPE_SECRET_KEY", STRIPE_KEY),
+        ("KUBEWISE_STRIPE_WEBHOOK_SECRET", STRIPE_SECRET),
+        ("KUBEWISE_STRIPE_PRICE_TEAM", shop::PRICE),
+        ("KUBEWISE_STRIPE_API_BASE", stripe.url()),
+    ];
+    let server = Server::start(&settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).await;
+    stripe.set_webhook(&format!("{}{}", server.url, shop::WEBHOOK), STRIPE_SECRET);
     let mail = Mail::Outbox(server.data().join("outbox"));
     let mut secrets = live(&server, &mail).await;
+    pay(&server, &stripe, &mut secrets).await;
     let passwords = std::fs::read(server.data().join("postgres-passwords.json")).unwrap();
     let passwords: BTreeMap<String, String> = serde_json::from_slice(&passwords).unwrap();
     for password in passwords.values() {

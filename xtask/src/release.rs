@@ -26,8 +26,11 @@ const FRONTEND_SOURCES: &[&str] = &[
 const NOT_PROGRAM_SOURCES: &[&str] =
     &[".ci", ".git", ".github", "data", "end2end", "node_modules", "public", "style", "target", "xtask"];
 /// The programs that are built besides the server, each with its package.
-const OTHER_PROGRAMS: &[(&str, &str)] =
-    &[("kubewise-agent", "kubewise-agent"), ("kubewise-sample-cluster", "sample-cluster")];
+const OTHER_PROGRAMS: &[(&str, &str)] = &[
+    ("kubewise-agent", "kubewise-agent"),
+    ("kubewise-sample-cluster", "sample-cluster"),
+    ("kubewise-sample-stripe", "sample-stripe"),
+];
 
 /// Tells cargo-leptos to put the pages of `app/src/lazy.rs` into files of their own. Without it the browser's part would
 /// miss them.

@@ -13,7 +13,8 @@ use crate::project::Project;
 use crate::{cmd, files, postgres};
 
 pub(crate) use python::{
-    API as API_PYTHON, CHART as CHART_PYTHON, CHECKOV as CHECKOV_PYTHON, Python, REPORTS as REPORTS_PYTHON,
+    API as API_PYTHON, CHART as CHART_PYTHON, CHECKOV as CHECKOV_PYTHON, LOCALSTRIPE as LOCALSTRIPE_PYTHON, Python,
+    REPORTS as REPORTS_PYTHON,
 };
 
 /// One thing that a command needs.
@@ -32,6 +33,7 @@ pub(crate) enum Part {
     ChartPython,
     ReportsPython,
     ApiPython,
+    LocalstripePython,
     CheckovPython,
 }
 
@@ -58,6 +60,7 @@ impl Part {
         Self::ChartPython,
         Self::ReportsPython,
         Self::ApiPython,
+        Self::LocalstripePython,
         Self::CargoMachete,
         Self::WasmBindgen,
         Self::CargoDeny,
@@ -79,6 +82,7 @@ impl Part {
             Self::ChartPython => "Helm's SDK for Python",
             Self::ReportsPython => "junitparser for Python",
             Self::ApiPython => "schemathesis for Python",
+            Self::LocalstripePython => "localstripe for Python",
             Self::CheckovPython => "checkov for Python",
         }
     }
@@ -101,6 +105,7 @@ impl Part {
             Self::ChartPython => CHART_PYTHON.presence(project),
             Self::ReportsPython => REPORTS_PYTHON.presence(project),
             Self::ApiPython => API_PYTHON.presence(project),
+            Self::LocalstripePython => LOCALSTRIPE_PYTHON.presence(project),
             Self::CheckovPython => CHECKOV_PYTHON.presence(project),
         }
     }
@@ -130,6 +135,7 @@ impl Part {
             Self::ChartPython => CHART_PYTHON.install(project),
             Self::ReportsPython => REPORTS_PYTHON.install(project),
             Self::ApiPython => API_PYTHON.install(project),
+            Self::LocalstripePython => LOCALSTRIPE_PYTHON.install(project),
             Self::CheckovPython => CHECKOV_PYTHON.install(project),
             Self::Node | Self::PostgreSql | Self::Chromium => Ok(()),
         }

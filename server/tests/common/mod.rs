@@ -1,10 +1,12 @@
 //! A server on a random port and a database of its own.
 #![expect(dead_code, reason = "each test binary uses some of it")]
 
+pub(crate) mod shop;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -12,12 +14,14 @@ use std::{
     time::Duration,
 };
 
-use kubewise_backend::{Live, SignUp, Web, World, database::Part, permission::AddClusters, testing::TestDatabase};
+use kubewise_backend::{
+    Ingest, Live, SignUp, Web, Worker, World, database::Part, permission::AddClusters, testing::TestDatabase,
+};
 use kubewise_contract::{ClusterId, ClusterName, EmailAddress, OrgSlug, OrganisationName, PersonName, UserId};
 use kubewise_protocol::{BatchKind, Encoder, Header, SYNC_PATH, Unreadable};
 use kubewise_server::http::{Listener, Parts, listen, router};
 use leptos::config::LeptosOptions;
-use reqwest::{Client, Response, StatusCode, redirect::Policy};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect::Policy};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -85,6 +89,15 @@ impl TestServer {
 
     /// With pages of one's own making, from the address that they get.
     pub(crate) async fn start_of(world: World, web: impl FnOnce(&TestDatabase, &World, &str) -> Web) -> Self {
+        Self::start_as(world, web, |ingest| ingest).await
+    }
+
+    /// And with what serves agents changed.
+    pub(crate) async fn start_as(
+        world: World,
+        web: impl FnOnce(&TestDatabase, &World, &str) -> Web,
+        ingest: impl FnOnce(Ingest) -> Ingest,
+    ) -> Self {
         // A second test of the same process finds it installed.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let database = TestDatabase::new().await;
@@ -95,7 +108,7 @@ impl TestServer {
         let live = Live::new();
         let parts = Parts {
             web: Some(web.clone()),
-            ingest: Some(database.ingest(&world)),
+            ingest: Some(ingest(database.ingest(&world))),
             live: live.clone(),
             public_url: url.clone(),
             behind_proxy: true,
@@ -137,10 +150,7 @@ impl TestServer {
 
     /// The same, with webhooks into these networks besides public ones.
     pub(crate) fn post_office_allowing(&self, world: &World, networks: &str) -> PostOffice {
-        let folder = tempfile::tempdir().unwrap();
-        let worker = self.database.worker_allowing(world, folder.path(), networks);
-        tokio::spawn(worker.run("test".to_owned(), std::future::pending()));
-        PostOffice { folder, taken: BTreeSet::new() }
+        PostOffice::open(|folder| self.database.worker_allowing(world, folder, networks))
     }
 
     /// A browser that keeps cookies and follows no redirect.
@@ -202,6 +212,14 @@ pub(crate) struct PostOffice {
 }
 
 impl PostOffice {
+    /// Of this worker, whose mail lands in the folder.
+    pub(crate) fn open(worker: impl FnOnce(&Path) -> Worker) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = worker(folder.path());
+        tokio::spawn(worker.run("test".to_owned(), std::future::pending()));
+        Self { folder, taken: BTreeSet::new() }
+    }
+
     /// The next mail to this address.
     pub(crate) async fn next_to(&mut self, address: &str) -> Letter {
         for _ in 0..400 {
@@ -286,10 +304,15 @@ impl Browser {
         self.dressed(request).send().await.unwrap()
     }
 
+    /// Opens an address as a browser does that was led there, with what it says of from where (Fetch Metadata).
+    pub(crate) async fn led(&self, path: &str, site: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
+        self.dressed(request.header("sec-fetch-site", site)).send().await.unwrap()
+    }
+
     /// Opens an address as a link on one of the site's own pages does; cookies are kept. Where it leads.
     pub(crate) async fn follow(&mut self, path: &str) -> String {
-        let request = self.client.get(format!("{}{path}", self.url)).header("accept", "text/html");
-        let response = self.dressed(request.header("sec-fetch-site", "same-origin")).send().await.unwrap();
+        let response = self.led(path, "same-origin").await;
         assert!(response.status().is_redirection(), "{path}: {}", response.status());
         self.keep_cookies(&response);
         response.headers()["location"].to_str().unwrap().to_owned()
@@ -307,7 +330,7 @@ impl Browser {
         }
     }
 
-    fn dressed(&self, mut request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    fn dressed(&self, mut request: RequestBuilder) -> RequestBuilder {
         let cookies: Vec<&str> = [&self.cookie, &self.kept].into_iter().flatten().map(String::as_str).collect();
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
@@ -350,14 +373,8 @@ impl Browser {
         origin: Option<&str>,
         accept: &str,
     ) -> Response {
-        let body: String =
-            form.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v))).collect::<Vec<_>>().join("&");
-        let mut request = self
-            .client
-            .post(format!("{}{path}", self.url))
-            .header("accept", accept)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body);
+        let request = self.client.post(format!("{}{path}", self.url)).header("accept", accept);
+        let mut request = with_form(request, form);
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
@@ -365,6 +382,12 @@ impl Browser {
         self.keep_cookies(&response);
         response
     }
+}
+
+/// With a form as its body.
+pub(crate) fn with_form(request: RequestBuilder, form: &[(&str, &str)]) -> RequestBuilder {
+    let body: Vec<String> = form.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v))).collect();
+    request.header("content-type", "application/x-www-form-urlencoded").body(body.join("&"))
 }
 
 fn percent(text: &str) -> String {
@@ -422,6 +445,14 @@ pub(crate) fn pod(n: u128, name: &str, image: &str) -> Value {
         "metadata": {"uid": uid(n), "name": name, "namespace": "shop", "creationTimestamp": "2026-01-02T03:04:05Z"},
         "spec": {"nodeName": "node-1", "containers": [{"name": "main", "image": image}]},
         "status": {"phase": "Running", "containerStatuses": [{"name": "main", "ready": true, "state": {"running": {}}}]},
+    })
+}
+
+pub(crate) fn node(n: u128) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"uid": uid(n), "name": format!("node-{n}"), "creationTimestamp": "2026-01-02T03:04:05Z"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     })
 }
 

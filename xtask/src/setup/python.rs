@@ -22,6 +22,9 @@ pub(crate) const CHART: Python = Python { name: "python", requirements: "deploy/
 pub(crate) const REPORTS: Python = Python { name: "python-reports", requirements: "end2end/reports/requirements.txt" };
 /// With schemathesis, for the test of the public API.
 pub(crate) const API: Python = Python { name: "python-api", requirements: "end2end/api/requirements.txt" };
+/// With localstripe, a Stripe that others made, for the test of billing.
+pub(crate) const LOCALSTRIPE: Python =
+    Python { name: "python-localstripe", requirements: "end2end/localstripe/requirements.txt" };
 /// With checkov, which the audit is compared with.
 pub(crate) const CHECKOV: Python = Python { name: "python-checkov", requirements: "end2end/checkov/requirements.txt" };
 

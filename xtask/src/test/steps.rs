@@ -39,7 +39,7 @@ pub(super) fn clippy_wasm(project: &Project) -> Result<()> {
     close(project, "clippy-wasm", &mut clippy, 80)
 }
 
-/// With a PostgreSQL that each test makes a database in. `chosen`: some of them; none: all.
+/// With a PostgreSQL that each test makes a database in, and a Python that has localstripe. `chosen`: some of them; none: all.
 pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -> Result<()> {
     let nextest = cmd::text(&mut project.cargo(&["nextest", "--version"])).is_ok();
     let mut tests = if nextest {
@@ -53,6 +53,7 @@ pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -
         tests.args(chosen);
     }
     tests.env("KUBEWISE_TEST_DATABASE_URL", database.url("postgres"));
+    tests.env("KUBEWISE_TEST_LOCALSTRIPE", setup::LOCALSTRIPE_PYTHON.program(project, "python"));
     close(project, "unit", &mut tests, 120)
 }
 
