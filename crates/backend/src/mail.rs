@@ -172,43 +172,18 @@ impl Mailer {
         self.hand_over(to(name, email)?, composed).await
     }
 
-    /// Tells somebody of something, with the page where it can be seen.
+    /// Tells somebody of something, with the page where it can be seen, and why they get this mail.
     pub(crate) async fn tell_about(
         &self,
         name: &str,
         email: &str,
         subject: &str,
         what: String,
-        page: String,
+        link: Link<'_>,
+        closing: &str,
     ) -> Result<(), Error> {
-        let letter = Letter {
-            subject,
-            name,
-            paragraphs: vec![what],
-            link: Some(Link { label: "See it at Kubewise", url: page }),
-            closing: "You get this mail because you made it.",
-            site: &self.public_url,
-        };
-        self.send(to(name, email)?, &letter).await
-    }
-
-    /// Tells somebody who pays, with the page where it is seen to.
-    pub(crate) async fn tell_of_billing(
-        &self,
-        name: &str,
-        email: &str,
-        subject: &str,
-        what: String,
-        page: String,
-    ) -> Result<(), Error> {
-        let letter = Letter {
-            subject,
-            name,
-            paragraphs: vec![what],
-            link: Some(Link { label: "See to it at Kubewise", url: page }),
-            closing: "You get this mail because you pay for an organisation at Kubewise, or see to it.",
-            site: &self.public_url,
-        };
+        let site = &self.public_url;
+        let letter = Letter { subject, name, paragraphs: vec![what], link: Some(link), closing, site };
         self.send(to(name, email)?, &letter).await
     }
 
@@ -263,9 +238,10 @@ pub(crate) struct Composed {
     pub(crate) unsubscribe: Option<String>,
 }
 
-struct Link<'a> {
-    label: &'a str,
-    url: String,
+/// A button, and where it leads.
+pub(crate) struct Link<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) url: String,
 }
 
 struct Letter<'a> {

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Error, Worker,
     database::{self, Scope},
-    mail::{self, Mail, moment},
+    mail::{self, Link, Mail, moment},
 };
 
 /// How long before it ends a trial is told of.
@@ -169,6 +169,8 @@ impl Worker {
         let about = OffsetDateTime::from_unix_timestamp(about).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (subject, text) = letter.text(&of.name, about);
         let page = format!("{}/o/{}/billing", self.mailer.site(), of.slug);
-        self.mailer.tell_of_billing(&name, &email, &subject, text, page).await
+        let link = Link { label: "See to it at Kubewise", url: page };
+        let why = "You get this mail because you pay for an organisation at Kubewise, or see to it.";
+        self.mailer.tell_about(&name, &email, &subject, text, link, why).await
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     Error, Worker,
     database::{self, Scope},
     jobs::Queue,
-    mail::{self, Mail},
+    mail::{self, Link, Mail},
 };
 
 /// How long after a failed attempt the next one is made: eight in all, over eighteen hours.
@@ -217,7 +217,9 @@ impl Worker {
             row.name, row.organisation,
         );
         let page = format!("{}/o/{}/settings/notifications/{notification}", self.mailer.site(), row.slug);
-        self.mailer.tell_about(&maker.name, &maker.email, "A notification was switched off", what, page).await
+        let link = Link { label: "See it at Kubewise", url: page };
+        let why = "You get this mail because you made it.";
+        self.mailer.tell_about(&maker.name, &maker.email, "A notification was switched off", what, link, why).await
     }
 }
 
