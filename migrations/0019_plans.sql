@@ -16,10 +16,7 @@ CREATE TABLE subscriptions (
   subscription   text,
   status         text,
   quantity       bigint CHECK (quantity > 0),
-  -- In the smallest unit of the currency, per node.
-  unit_amount    bigint,
   currency       text,
-  period_start   timestamptz,
   period_end     timestamptz,
   trial_end      timestamptz,
   -- When it ends, if it was cancelled.
@@ -41,6 +38,8 @@ CREATE TABLE subscriptions (
   synced_at      timestamptz,
   -- When Stripe is asked the next time.
   sync_at        timestamptz,
+  -- Until when whoever asks has time for it.
+  asking_until   timestamptz,
   failures       integer NOT NULL DEFAULT 0,
   CONSTRAINT subscriptions_grace CHECK ((plan_before IS NULL) = (grace_until IS NULL))
 );
@@ -214,12 +213,17 @@ CREATE FUNCTION receive_stripe_event(event text, kind text, of text, created tim
     fresh boolean;
     whose uuid;
   BEGIN
-    UPDATE subscriptions s SET sync_at = moment WHERE s.customer = of RETURNING s.org_id INTO whose;
-    INSERT INTO stripe_events AS e (id, kind, customer, created_at, received_at, ticket, done_at)
-    VALUES (event, kind, of, created, moment, nextval('billing_tickets'), CASE WHEN whose IS NULL THEN moment END)
+    INSERT INTO stripe_events AS e (id, kind, customer, created_at, received_at, ticket)
+    VALUES (event, kind, of, created, moment, nextval('billing_tickets'))
     ON CONFLICT (id) DO UPDATE SET deliveries = e.deliveries + 1
     RETURNING e.deliveries = 1 INTO fresh;
-    IF fresh AND whose IS NOT NULL THEN
+    IF NOT fresh THEN
+      RETURN;
+    END IF;
+    UPDATE subscriptions s SET sync_at = moment WHERE s.customer = of RETURNING s.org_id INTO whose;
+    IF whose IS NULL THEN
+      UPDATE stripe_events e SET done_at = moment WHERE e.id = event;
+    ELSE
       RETURN QUERY SELECT whose;
     END IF;
   END

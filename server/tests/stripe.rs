@@ -391,3 +391,23 @@ async fn while_stripe_is_away_everything_but_going_there_works() {
     assert!(other.follow("/o/other/billing/checkout").await.starts_with(shop.stripe.url()));
     assert_eq!(shop.stripe.customers().len(), 2);
 }
+
+/// The page looks again for as long as Stripe is being asked, and then shows what it said.
+#[tokio::test]
+async fn the_page_waits_while_stripe_is_asked() {
+    let shop = Shop::open().await;
+    let (acme, mut browser) = shop.payer("acme").await;
+    shop.subscribe(&acme, &mut browser, GOOD).await;
+    paid(&browser, &acme, "a trial", |payment| stands(payment, "trialing")).await;
+    shop.stripe.delivered().await;
+    let before = paid(&browser, &acme, "nothing is asked", |payment| payment["is_asking"] == false).await;
+    shop.stripe.slow(Wait::from_millis(500));
+    assert_eq!(browser.call("/api/ask_stripe", &[("org", "acme")]).await, 200);
+    loop {
+        let payment = overview(&browser, &acme).await["payment"].take();
+        if payment["asked_at"] != before["asked_at"] {
+            break;
+        }
+        assert_eq!(payment["is_asking"], true, "{payment}");
+    }
+}

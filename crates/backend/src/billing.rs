@@ -12,7 +12,7 @@ mod usage;
 
 use kubewise_contract::{Limit, OrgId, Plan, PlanLimit};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{Error, Web, authorize::Write};
 
@@ -33,6 +33,9 @@ pub enum Billing {
     /// By their plans.
     On,
 }
+
+/// What administrators are shown is kept for so long.
+const TOLD_FOR: Duration = Duration::days(90);
 
 /// How many there are of what plans limit.
 #[derive(Clone, Copy, Debug)]

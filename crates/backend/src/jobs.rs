@@ -358,7 +358,6 @@ impl Worker {
                 self.end_waivers_over().await?;
                 self.remove_old_deliveries().await?;
                 self.count_all_nodes().await?;
-                self.remove_old_node_days().await?;
                 self.remove_old_billing().await?;
                 self.remove_done_jobs().await
             };

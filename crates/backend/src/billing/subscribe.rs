@@ -36,6 +36,7 @@ struct Row {
     had_trial: bool,
     synced_at: Option<OffsetDateTime>,
     sync_at: Option<OffsetDateTime>,
+    asking_until: Option<OffsetDateTime>,
     failures: i32,
 }
 
@@ -279,7 +280,7 @@ async fn payment(
     let row = sqlx::query_as!(
         Row,
         "SELECT status, quantity, currency, period_end, trial_end, ends_at, past_due_since, next_amount, next_at, had_trial,
-                synced_at, sync_at, failures
+                synced_at, sync_at, asking_until, failures
          FROM subscriptions WHERE org_id = $1",
         org.id.0,
     )
@@ -311,7 +312,9 @@ async fn payment(
             .collect(),
         details: details::read(tx, org.id).await?,
         asked_at: row.as_ref().and_then(|row| row.synced_at).map(timestamp),
-        is_asking: row.as_ref().and_then(|row| row.sync_at).is_some_and(|at| at <= now),
+        is_asking: row.as_ref().is_some_and(|row| {
+            row.sync_at.is_some_and(|at| at <= now) || row.asking_until.is_some_and(|until| until > now)
+        }),
         is_away: row.as_ref().is_some_and(|row| row.failures > 0),
     })
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 
 use super::{
-    Current, Stripe, StripeFault, details, letters,
+    Current, Stripe, StripeFault, TOLD_FOR, details, letters,
     quantity::billed,
     stripe::{Customer, Invoice, Subscribed, day_of, moment},
     usage,
@@ -44,8 +44,6 @@ const SPREAD: u32 = 600;
 const LOOK_BACK: Duration = Duration::days(40);
 /// The limits of a larger plan hold so long after it has ended.
 pub(super) const GRACE: Duration = Duration::days(14);
-/// Differences and events are kept for so long.
-const KEPT: Duration = Duration::days(90);
 
 /// What was known when Stripe began to be asked.
 struct Claim {
@@ -105,7 +103,7 @@ impl Worker {
         let until = now + CLAIMED_FOR;
         let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         let row = sqlx::query!(
-            r#"UPDATE subscriptions SET sync_at = $3 WHERE org_id = $1 AND sync_at <= $2 AND customer IS NOT NULL
+            r#"UPDATE subscriptions SET sync_at = $3, asking_until = $3 WHERE org_id = $1 AND sync_at <= $2 AND customer IS NOT NULL
                RETURNING customer AS "customer!", nextval('billing_tickets') AS "ticket!", failures, subscription, quantity,
                  told_day"#,
             org.0,
@@ -228,7 +226,7 @@ impl Worker {
     async fn wait(&self, claim: &Claim, wait: Duration) -> Result<(), Error> {
         let mut tx = database::tenant_tx(&self.pool, claim.org, &Scope::All).await?;
         sqlx::query!(
-            "UPDATE subscriptions SET failures = failures + 1, sync_at = CASE WHEN sync_at = $2 THEN $3 ELSE sync_at END
+            "UPDATE subscriptions SET failures = failures + 1, asking_until = NULL, sync_at = CASE WHEN sync_at = $2 THEN $3 ELSE sync_at END
              WHERE org_id = $1",
             claim.org.0,
             claim.until,
@@ -316,18 +314,18 @@ impl Worker {
             .execute(&mut *tx)
             .await?;
         }
-        let price = one.and_then(Subscribed::price);
         let next_at =
             read.next.as_ref().and_then(|next| next.next_payment_attempt.or(Some(next.created))).and_then(moment);
         sqlx::query!(
             "UPDATE subscriptions SET plan = $2, plan_before = $3, grace_until = $4,
                set_at = CASE WHEN plan = $2 THEN set_at ELSE $5 END, subscription = $6, status = $7, quantity = $8,
-               unit_amount = $9, currency = $10, period_start = $11, period_end = $12, trial_end = $13, ends_at = $14,
-               past_due_since = $15, next_amount = $16, next_at = $17, told_day = $18,
-               had_trial = had_trial OR $19, ticket = $20, synced_at = $5, failures = 0,
-               sync_at = CASE WHEN sync_at = $21 THEN $22 ELSE sync_at END,
-               checkout_url = CASE WHEN $23 THEN NULL ELSE checkout_url END,
-               customer = CASE WHEN $24 THEN NULL ELSE customer END
+               currency = $9, period_end = $10, trial_end = $11, ends_at = $12,
+               past_due_since = $13, next_amount = $14, next_at = $15, told_day = $16,
+               had_trial = had_trial OR $17, ticket = $18, synced_at = $5, failures = 0,
+               asking_until = CASE WHEN asking_until = $19 THEN NULL ELSE asking_until END,
+               sync_at = CASE WHEN sync_at = $19 THEN $20 ELSE sync_at END,
+               checkout_url = CASE WHEN $21 THEN NULL ELSE checkout_url END,
+               customer = CASE WHEN $22 THEN NULL ELSE customer END
              WHERE org_id = $1",
             org.0,
             plan.as_str(),
@@ -337,9 +335,7 @@ impl Worker {
             one.map(|one| &one.id),
             status.map(SubscriptionStatus::as_str),
             one.and_then(Subscribed::quantity).filter(|quantity| *quantity > 0),
-            price.and_then(|price| price.unit_amount),
-            price.map(|price| &price.currency),
-            one.and_then(Subscribed::period_start).and_then(moment),
+            one.and_then(Subscribed::price).map(|price| &price.currency),
             period_end,
             trial_end,
             ends_at,
@@ -414,7 +410,7 @@ impl Worker {
     }
 
     pub(crate) async fn remove_old_billing(&self) -> Result<(), Error> {
-        let before = self.world.now() - KEPT;
+        let before = self.world.now() - TOLD_FOR;
         sqlx::query!("DELETE FROM stripe_events WHERE received_at < $1", before).execute(&self.pool).await?;
         Ok(())
     }
@@ -469,6 +465,6 @@ async fn store_invoices(tx: &mut PgConnection, org: OrgId, invoices: &[Invoice])
 }
 
 /// A link that is safe to show: one that leads to a page.
-pub(super) fn secure(link: Option<&String>) -> Option<&String> {
+fn secure(link: Option<&String>) -> Option<&String> {
     link.filter(|link| link.starts_with("https://") || link.starts_with("http://127.0.0.1:"))
 }

@@ -6,7 +6,7 @@ use kubewise_contract::{ClusterId, NodeDay, OrgId, Plan};
 use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 
-use super::plan;
+use super::{TOLD_FOR, plan};
 use crate::{
     Error, Worker,
     database::{self, Scope},
@@ -98,8 +98,8 @@ pub(super) async fn see_which_are_beyond(
 }
 
 impl Worker {
-    /// Counts the nodes of clusters that were heard today, whether anything changed in them or not, and notes which
-    /// clusters the plans are too small for.
+    /// Counts the nodes of clusters that were heard today, whether anything changed in them or not, notes which clusters
+    /// the plans are too small for, and removes what is older than it is kept.
     pub(crate) async fn count_all_nodes(&self) -> Result<(), Error> {
         let orgs =
             sqlx::query_scalar!(r#"SELECT org_id AS "org_id!" FROM organisation_ids()"#).fetch_all(&self.pool).await?;
@@ -129,18 +129,12 @@ impl Worker {
         .await?;
         let plan = plan(&mut tx, self.billing, org, now).await?;
         see_which_are_beyond(&mut tx, org, plan, now).await?;
+        sqlx::query!("DELETE FROM node_days WHERE org_id = $1 AND day < $2", org.0, day(now - KEPT))
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query!("DELETE FROM billing_differences WHERE org_id = $1 AND found_at < $2", org.0, now - TOLD_FOR)
+            .execute(&mut *tx)
+            .await?;
         Ok(tx.commit().await?)
-    }
-
-    pub(crate) async fn remove_old_node_days(&self) -> Result<(), Error> {
-        let before = day(self.world.now() - KEPT);
-        let orgs =
-            sqlx::query_scalar!(r#"SELECT org_id AS "org_id!" FROM organisation_ids()"#).fetch_all(&self.pool).await?;
-        for org in orgs {
-            let mut tx = database::tenant_tx(&self.pool, OrgId(org), &Scope::All).await?;
-            sqlx::query!("DELETE FROM node_days WHERE org_id = $1 AND day < $2", org, before).execute(&mut *tx).await?;
-            tx.commit().await?;
-        }
-        Ok(())
     }
 }
