@@ -212,7 +212,8 @@ fn plan(org: &str, billing: &BillingOverview, payment: &Payment, now: Timestamp,
             {
                 facts.push(("Trial until", day(end).into_any()));
             } else if let Some(end) = subscription.period_end {
-                facts.push(("Paid until", day(end).into_any()));
+                let is_owed = subscription.past_due_since.is_some();
+                facts.push((if is_owed { "Period until" } else { "Paid until" }, day(end).into_any()));
             }
             match &subscription.next {
                 Some((amount, at)) => {
