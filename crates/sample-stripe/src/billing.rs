@@ -162,6 +162,15 @@ impl State {
         });
     }
 
+    /// `DELETE /v1/subscriptions/{id}`: cancels now, and bills nothing more. What waited for the next invoice is dropped,
+    /// as Stripe does unless it is told `invoice_now` or `prorate`.
+    pub(crate) fn delete_subscription(&mut self, id: &str) -> Result<Value, Refused> {
+        let live = self.subscriptions.get_mut(id).filter(|s| s.status != Status::Canceled);
+        live.ok_or_else(|| Refused::not_found("subscription", id))?.pending.clear();
+        self.cancel(id, Some("cancellation_requested"));
+        Ok(self.subscription_shape(&self.subscriptions[id]))
+    }
+
     /// Cancels now. What waited for the next invoice gets a last one.
     pub(crate) fn cancel(&mut self, id: &str, reason: Option<&'static str>) {
         let Some(found) = self.subscriptions.get(id).filter(|s| s.status != Status::Canceled).cloned() else { return };

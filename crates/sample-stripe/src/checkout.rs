@@ -33,7 +33,7 @@ impl State {
             return Err(Refused::invalid("mode", "Only the mode `subscription` is served here."));
         }
         let customer = required(fields, "customer")?;
-        let known = self.customers.get(customer).ok_or_else(|| Refused::no_such("customer", customer, "customer"))?;
+        let known = self.customer(customer).ok_or_else(|| Refused::no_such("customer", customer, "customer"))?;
         let price = required(fields, "line_items[0][price]")?;
         if price != self.terms.price {
             return Err(Refused::no_such("price", price, "line_items[0][price]"));
@@ -86,9 +86,26 @@ impl State {
         })
     }
 
+    /// `POST /v1/checkout/sessions/{id}/expire`
+    pub(crate) fn expire_session(&mut self, id: &str) -> Result<Value, Refused> {
+        let session = self.sessions.get_mut(id).ok_or_else(|| Refused::not_found("checkout.session", id))?;
+        if session.status != "open" {
+            let message = format!(
+                "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of {}.",
+                session.status
+            );
+            return Err(Refused::invalid("", message));
+        }
+        session.status = "expired";
+        let shape = self.session_shape(&self.sessions[id]);
+        self.emit("checkout.session.expired", shape.clone());
+        Ok(shape)
+    }
+
     /// What is subscribed when the button is pressed: the subscription's id. A card that is refused makes nothing.
     pub(crate) fn complete(&mut self, session: &str, typed: &Typed<'_>) -> Result<String, String> {
         let session = self.sessions.get(session).filter(|session| session.status == "open").cloned();
+        let session = session.filter(|session| self.customer(&session.customer).is_some());
         let session = session.ok_or("This session is no longer open.")?;
         let card = typed.card.map(str::trim).filter(|card| !card.is_empty());
         if card.is_none() && !session.card_optional() {

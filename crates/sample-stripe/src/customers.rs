@@ -28,6 +28,7 @@ impl State {
             payment_method: None,
             balance: 0,
             invoices: 0,
+            deleted: false,
         };
         apply(&mut customer, fields)?;
         let shape = self.customer_shape(&customer);
@@ -38,10 +39,32 @@ impl State {
 
     /// `POST /v1/customers/{id}`
     pub(crate) fn update_customer(&mut self, id: &str, fields: &Fields) -> Result<Value, Refused> {
-        let customer = self.customers.get(id).ok_or_else(|| Refused::not_found("customer", id))?;
+        let customer = self.customer(id).ok_or_else(|| Refused::not_found("customer", id))?;
         apply(&mut customer.clone(), fields)?;
         // Tried on a copy: a field that is wrong changes nothing.
         self.change_customer(id, |customer| drop(apply(customer, fields)));
+        self.get_customer(id)
+    }
+
+    /// A customer that is not deleted.
+    pub(crate) fn customer(&self, id: &str) -> Option<&Customer> {
+        self.customers.get(id).filter(|customer| !customer.deleted)
+    }
+
+    /// `DELETE /v1/customers/{id}`: subscriptions are canceled at once; invoices stay, as they are.
+    pub(crate) fn delete_customer(&mut self, id: &str) -> Result<Value, Refused> {
+        let customer = self.customer(id).ok_or_else(|| Refused::not_found("customer", id))?.clone();
+        for subscription in self.live_subscriptions(id) {
+            self.delete_subscription(&subscription)?;
+        }
+        self.emit("customer.deleted", self.customer_shape(&customer));
+        if let Some(customer) = self.customers.get_mut(id) {
+            customer.deleted = true;
+            (customer.email, customer.name, customer.tax_id, customer.payment_method) = (None, None, None, None);
+            customer.address.clear();
+            customer.metadata.clear();
+            customer.cards.clear();
+        }
         self.get_customer(id)
     }
 

@@ -216,6 +216,12 @@ impl Stripe {
         self.on_live(customer, |state, id| state.cancel(id, Some("cancellation_requested")))
     }
 
+    /// Deletes a customer, as Stripe's dashboard can.
+    pub fn delete_customer(&self, customer: &str) -> Result<()> {
+        let done = self.shared.act(|state| state.delete_customer(customer).map(drop));
+        done.map_err(|refused| anyhow!(refused.message().to_owned()))
+    }
+
     /// Changes the address in the portal: `[("country", "DE"), …]`, an empty text clears.
     pub fn set_address(&self, customer: &str, address: &[(&str, &str)]) -> Result<()> {
         let fields = address.iter().map(|(key, value)| (format!("address[{key}]"), (*value).to_owned()));
@@ -233,7 +239,7 @@ impl Stripe {
     }
 
     fn known(&self, customer: &str) -> Result<()> {
-        let known = self.shared.look(|state| state.customers.contains_key(customer));
+        let known = self.shared.look(|state| state.customer(customer).is_some());
         known.then_some(()).with_context(|| format!("no customer {customer}"))
     }
 

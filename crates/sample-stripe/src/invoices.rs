@@ -150,7 +150,7 @@ impl State {
     /// `POST /v1/invoices/create_preview`: the invoice of the next renewal.
     pub(crate) fn preview(&self, fields: &Fields) -> Result<Value, Refused> {
         let id = required(fields, "customer")?;
-        let customer = self.customers.get(id).ok_or_else(|| Refused::no_such("customer", id, "customer"))?;
+        let customer = self.customer(id).ok_or_else(|| Refused::no_such("customer", id, "customer"))?;
         let name = required(fields, "subscription")?;
         let subscription = self.subscriptions.get(name).filter(|s| s.customer == customer.id);
         let subscription = subscription.ok_or_else(|| Refused::no_such("subscription", name, "subscription"))?;

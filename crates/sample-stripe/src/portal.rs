@@ -12,7 +12,7 @@ impl State {
     /// `POST /v1/billing_portal/sessions`
     pub(crate) fn create_portal(&mut self, fields: &Fields) -> Result<Value, Refused> {
         let customer = required(fields, "customer")?;
-        if !self.customers.contains_key(customer) {
+        if self.customer(customer).is_none() {
             return Err(Refused::no_such("customer", customer, "customer"));
         }
         let portal = Portal {

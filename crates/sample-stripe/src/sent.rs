@@ -127,7 +127,8 @@ mod tests {
         let of = |method, path| template(method, path).unwrap_or_default();
         assert_eq!(of("POST", "/v1/customers/cus_1"), "POST /v1/customers/{id}");
         assert_eq!(of("POST", "/v1/invoices/create_preview"), "POST /v1/invoices/create_preview");
-        assert_eq!(of("DELETE", "/v1/customers/cus_1"), "");
+        assert_eq!(of("POST", "/v1/checkout/sessions/cs_1/expire"), "POST /v1/checkout/sessions/{id}/expire");
+        assert_eq!(of("DELETE", "/v1/invoices/in_1"), "");
         assert_eq!(of("POST", "/v1/customers/"), "");
         assert_eq!(of("POST", "/v1/customers/cus_1/sources"), "");
     }

@@ -28,6 +28,9 @@ fn address(parts: &BTreeMap<String, String>) -> Value {
 impl State {
     /// A customer.
     pub(crate) fn customer_shape(&self, customer: &Customer) -> Value {
+        if customer.deleted {
+            return json!({"id": customer.id, "object": "customer", "deleted": true});
+        }
         let of_it: Vec<_> = self.subscriptions.values().filter(|s| s.customer == customer.id).collect();
         json!({
             "id": customer.id,

@@ -16,7 +16,7 @@ use crate::{idempotency::Idempotency, options::Options, sent::Sent, state::State
 /// A request to the API, as it came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Request {
-    /// `GET` or `POST`
+    /// `GET`, `POST` or `DELETE`
     pub method: String,
     /// Without the query.
     pub path: String,

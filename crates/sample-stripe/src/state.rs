@@ -53,6 +53,8 @@ pub(crate) struct Customer {
     /// Minor units; negative is a credit.
     pub(crate) balance: i64,
     pub(crate) invoices: u32,
+    /// Is remembered, and can do nothing any more.
+    pub(crate) deleted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,7 +39,8 @@ pub(super) async fn act(
 ) -> Response {
     let action = form.remove("action").unwrap_or_default();
     shared.act(|state| {
-        let Some(customer) = state.portals.get(&id).map(|portal| portal.customer.clone()) else { return none() };
+        let customer = state.portals.get(&id).and_then(|portal| state.customer(&portal.customer));
+        let Some(customer) = customer.map(|customer| customer.id.clone()) else { return none() };
         let plan = state.live_subscriptions(&customer).pop();
         let done = match (action.as_str(), plan) {
             ("cancel", Some(plan)) => {
@@ -68,7 +69,7 @@ pub(super) async fn act(
 
 fn shown(state: &State, id: &str, message: Option<&str>) -> Response {
     let Some(portal) = state.portals.get(id) else { return none() };
-    let Some(customer) = state.customers.get(&portal.customer) else { return none() };
+    let Some(customer) = state.customer(&portal.customer) else { return none() };
     let newest = state.subscriptions.values().rev().find(|s| s.customer == customer.id);
     let back = portal
         .return_url
