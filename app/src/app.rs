@@ -10,10 +10,10 @@ use leptos_router::{
 
 use crate::{
     lazy::{
-        Administration, AllAudits, Door, Manage, OneCluster, OwnAccount, Team, Telling, WhatIsVulnerable, WhatWasFound,
-        WholeOrganisation,
+        Administration, AllAudits, Door, Everywhere, Manage, OneCluster, OwnAccount, Team, Telling, WhatIsVulnerable,
+        WhatWasFound, WholeOrganisation,
     },
-    pages::{Clusters, Login, NotFound, OrganisationFrame, OrganisationOverview, Search},
+    pages::{Clusters, Login, NotFound, OrganisationFrame, OrganisationOverview},
 };
 
 /// The whole app. Every route is rendered in `Async` mode: without JavaScript a page must be complete, and what it
@@ -44,6 +44,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/security/codes") view=OwnAccount::Codes ssr=SsrMode::Async/>
                     <Route path=path!("/confirm") view=OwnAccount::Confirm ssr=SsrMode::Async/>
                     <Route path=path!("/organisations") view=OwnAccount::Organisations ssr=SsrMode::Async/>
+                    <Route path=path!("/privacy") view=OwnAccount::Privacy ssr=SsrMode::Async/>
                     <Route path=path!("/sessions") view=OwnAccount::Sessions ssr=SsrMode::Async/>
                 </ParentRoute>
                 <ParentRoute path=path!("/admin") view=Administration::AdminFrame ssr=SsrMode::Async>
@@ -65,12 +66,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings/notifications/new") view=Telling::NewNotification ssr=SsrMode::Async/>
                     <Route path=path!("/settings/notifications/:notification") view=Telling::OneNotification ssr=SsrMode::Async/>
                     <Route path=path!("/settings/activity") view=WholeOrganisation::Activity ssr=SsrMode::Async/>
+                    <Route path=path!("/settings/data") view=WholeOrganisation::OrganisationData ssr=SsrMode::Async/>
                     <Route path=path!("/team") view=Team::Members ssr=SsrMode::Async/>
                     <Route path=path!("/team/invitations") view=Team::Invitations ssr=SsrMode::Async/>
                     <Route path=path!("/team/invite") view=Team::Invite ssr=SsrMode::Async/>
                     <Route path=path!("/team/members/:member") view=Team::Member ssr=SsrMode::Async/>
                     <Route path=path!("/billing") view=Team::Billing ssr=SsrMode::Async/>
-                    <Route path=path!("/search") view=Search ssr=SsrMode::Async/>
+                    <Route path=path!("/search") view=Everywhere::Search ssr=SsrMode::Async/>
                     <Route path=path!("/audits") view=AllAudits::AuditList ssr=SsrMode::Async/>
                     <Route path=path!("/audits/schedules") view=AllAudits::AuditSchedules ssr=SsrMode::Async/>
                     <Route path=path!("/audits/waivers") view=AllAudits::Waivers ssr=SsrMode::Async/>

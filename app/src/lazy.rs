@@ -13,8 +13,8 @@ use crate::pages::{
     AccountFrame, Activity, AddCluster, AdminFrame, AllAccounts, AllNotifications, AllOrganisations, AuditList,
     AuditPolicy, AuditSchedules, Authenticator, Billing, ClusterFrame, ClusterOverview, Codes, Compare, Confirm,
     FindingPage, Findings, Install, InstallationStripe, Invitations, Invite, Invited, Jobs, Landing, Member, Members,
-    Mfa, NewNotification, NewToken, NewWaiver, OneNotification, OrganisationSettings, Organisations, Profile, Reset,
-    Security, Sessions, SignUp, Tokens, Verify, Vulnerabilities, Vulnerable, Waivers,
+    Mfa, NewNotification, NewToken, NewWaiver, OneNotification, OrganisationData, OrganisationSettings, Organisations,
+    Privacy, Profile, Reset, Search, Security, Sessions, SignUp, Tokens, Verify, Vulnerabilities, Vulnerable, Waivers,
     cluster::{Applications, Images, Namespaces, Nodes, ResourcePage, Resources, Settings, Workloads},
 };
 
@@ -58,7 +58,14 @@ chunk! {
 
 chunk! {
     /// A person's own account.
-    account OwnAccount { AccountFrame, Profile, Security, Authenticator, Codes, Confirm, Organisations, Sessions }
+    account OwnAccount {
+        AccountFrame, Profile, Security, Authenticator, Codes, Confirm, Organisations, Privacy, Sessions,
+    }
+}
+
+chunk! {
+    /// Looking for something in all clusters.
+    search Everywhere { Search }
 }
 
 chunk! {
@@ -73,7 +80,7 @@ chunk! {
 
 chunk! {
     /// How an organisation works.
-    settings WholeOrganisation { OrganisationSettings, Tokens, NewToken, Activity }
+    settings WholeOrganisation { OrganisationSettings, Tokens, NewToken, Activity, OrganisationData }
 }
 
 chunk! {
@@ -124,25 +131,32 @@ fn announce(chunk: &'static str) {
 /// A chunk could not be had: the network is gone, or the server has been replaced by one whose files have other names.
 /// The server can always show the page, so it is asked for it; what waits for the chunk waits until then.
 async fn leave() -> AnyView {
-    if Owner::current_shared_context().is_some_and(|shared| shared.during_hydration()) {
+    if is_taking_over() {
         stay_as_served();
     } else {
-        let wanted = use_url().with_untracked(|url| {
-            let search = if url.search().is_empty() { String::new() } else { format!("?{}", url.search()) };
-            format!("{}{}{search}{}", url.origin(), url.path(), url.hash())
-        });
-        let location = window().location();
-        // Whoever went back is there already; and to go where one is does nothing if the address has a fragment.
-        let left = if location.href().is_ok_and(|here| here == wanted) {
-            location.reload()
-        } else {
-            location.set_href(&wanted)
-        };
-        if let Err(error) = left {
-            leptos::logging::error!("{error:?}");
-        }
+        ask_server();
     }
     pending().await
+}
+
+/// Whether the page is one that the server just showed, and the browser is about to take over.
+pub(crate) fn is_taking_over() -> bool {
+    Owner::current_shared_context().is_some_and(|shared| shared.during_hydration())
+}
+
+/// Goes to the address in the ordinary way. In the browser alone.
+pub(crate) fn ask_server() {
+    let wanted = use_url().with_untracked(|url| {
+        let search = if url.search().is_empty() { String::new() } else { format!("?{}", url.search()) };
+        format!("{}{}{search}{}", url.origin(), url.path(), url.hash())
+    });
+    let location = window().location();
+    // Whoever went back is there already; and to go where one is does nothing if the address has a fragment.
+    let left =
+        if location.href().is_ok_and(|here| here == wanted) { location.reload() } else { location.set_href(&wanted) };
+    if let Err(error) = left {
+        leptos::logging::error!("{error:?}");
+    }
 }
 
 /// The server just showed the page: asking again would lead here again. It works as it does without scripts, once nothing

@@ -1,13 +1,20 @@
 //! `kubewise-server admin …`: for whoever runs the installation. Answers are one JSON line, for scripts.
 
-use std::io::{IsTerminal, Read};
+use std::{
+    io::{IsTerminal, Read},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use kubewise_backend::{NewToken, SignUp, Web, World, admin, agree_plan, database::Part, set_administrator};
+use kubewise_backend::{
+    Error, NewToken, SignUp, SignedCertificate, Web, World, admin, agree_plan, database::Part, parse_date,
+    publish_policy, set_administrator,
+};
 use kubewise_contract::{ClusterName, EmailAddress, OrgSlug, OrganisationName, Permission, PersonName, TokenName};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use sqlx::PgPool;
 
 use crate::{
     config::Config,
@@ -99,6 +106,15 @@ pub enum AdminCommand {
         #[arg(long)]
         revoke: bool,
     },
+    /// Publish a version of a policy: who asked for it is mailed, once, if it changes something significant.
+    PublishPolicy {
+        /// The policy: what follows /policies/.
+        #[arg(long)]
+        policy: String,
+        /// The date of the version, like 2026-11-28; else the current one.
+        #[arg(long)]
+        version: Option<String>,
+    },
     /// Sign somebody out everywhere.
     EndSessions {
         /// Their e-mail address.
@@ -107,6 +123,18 @@ pub enum AdminCommand {
         /// Everybody.
         #[arg(long, conflicts_with = "email")]
         all: bool,
+    },
+    /// Wrap every data key by a new master key, while servers run; old master keys are taken out of their file. What was
+    /// broken off is gone on with.
+    RotateKeys {
+        /// The file is kept by somebody else, who has put the new key first: leave it as it is.
+        #[arg(long)]
+        in_place: bool,
+    },
+    /// Tell whether a deletion certificate is from this installation, and as it was signed.
+    VerifyCertificate {
+        /// The certificate's file.
+        file: PathBuf,
     },
     /// Agree with an organisation on the plan Enterprise, whatever it subscribed to.
     SetEnterprise {
@@ -166,18 +194,7 @@ async fn answer(
             }
         }
         AdminCommand::CreateCluster { organisation, name, count } => {
-            let slug = parse_slug(&organisation)?;
-            let (_, user) = admin::find_organisation(&owner, &slug).await?;
-            let names = match count {
-                None => vec![name],
-                Some(count) => (1..=count).map(|n| format!("{name}-{n:04}")).collect(),
-            };
-            let mut lines = Vec::with_capacity(names.len());
-            for name in names {
-                let (cluster, token) = web.admin_create_cluster(user, &slug, &ClusterName::parse(&name)?).await?;
-                lines.push(json!({ "cluster": cluster, "token": token.expose_secret() }));
-            }
-            return Ok(lines);
+            return create_clusters(web, &owner, &organisation, name, count).await;
         }
         AdminCommand::CreateToken { organisation, name, permissions, days } => {
             let slug = parse_slug(&organisation)?;
@@ -216,10 +233,28 @@ async fn answer(
             set_administrator(&owner, account, !revoke).await?;
             json!({ "email": address, "administrator": !revoke })
         }
+        AdminCommand::PublishPolicy { policy, version } => {
+            let date = version
+                .as_deref()
+                .map(|date| parse_date(date).with_context(|| format!("--version {date}: use a date like 2026-11-28")));
+            match publish_policy(&owner, &World::system(), web.public_policies(), &policy, date.transpose()?).await {
+                Err(Error::NotFound) => bail!(
+                    "--policy {policy}: there is no such policy, or none of this version; see {}/policies",
+                    config.public_url
+                ),
+                published => serde_json::to_value(published?)?,
+            }
+        }
         AdminCommand::EndSessions { email, all: _ } => {
             let email = email.as_deref().map(EmailAddress::parse).transpose()?;
             json!({ "ended": admin::end_sessions(&owner, email.as_ref()).await? })
         }
+        AdminCommand::RotateKeys { in_place } => {
+            let keys = serve::keys(config, &World::system())?;
+            // One connection is kept by the rotation, so that there is one at a time.
+            serde_json::to_value(keys.rotate(&databases.pool(Part::Owner, 3)?, in_place).await?)?
+        }
+        AdminCommand::VerifyCertificate { file } => verified(web, &file).await?,
         AdminCommand::SetEnterprise { organisation, revoke } => {
             let (org, _) = admin::find_organisation(&owner, &parse_slug(&organisation)?).await?;
             agree_plan(&owner, &World::system(), org, !revoke).await?;
@@ -232,6 +267,40 @@ async fn answer(
         }
     };
     Ok(vec![line])
+}
+
+async fn create_clusters(
+    web: &Web,
+    owner: &PgPool,
+    organisation: &str,
+    name: String,
+    count: Option<u16>,
+) -> Result<Vec<serde_json::Value>> {
+    let slug = parse_slug(organisation)?;
+    let (_, user) = admin::find_organisation(owner, &slug).await?;
+    let names = match count {
+        None => vec![name],
+        Some(count) => (1..=count).map(|n| format!("{name}-{n:04}")).collect(),
+    };
+    let mut lines = Vec::with_capacity(names.len());
+    for name in names {
+        let (cluster, token) = web.admin_create_cluster(user, &slug, &ClusterName::parse(&name)?).await?;
+        lines.push(json!({ "cluster": cluster, "token": token.expose_secret() }));
+    }
+    Ok(lines)
+}
+
+/// What a certificate says, if it is ours.
+async fn verified(web: &Web, file: &Path) -> Result<serde_json::Value> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let signed: SignedCertificate =
+        serde_json::from_str(&text).with_context(|| format!("{}: not a certificate", file.display()))?;
+    let keys = web.verifying_keys().await?;
+    if !keys.iter().any(|key| signed.is_signed_by(key)) {
+        bail!("{}: not signed by this installation, or changed since", file.display());
+    }
+    let certificate: serde_json::Value = serde_json::from_str(&signed.certificate)?;
+    Ok(json!({ "valid": true, "certificate": certificate }))
 }
 
 fn parse_slug(text: &str) -> Result<OrgSlug> {

@@ -2,10 +2,14 @@
 
 mod source;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use kubewise_backend::{AllowedNetworks, BucketAddress, Mailer, SignUpPolicy, Stripe};
+use kubewise_contract::EmailAddress;
 use secrecy::{ExposeSecret, SecretString};
 pub use source::Source;
 
@@ -24,6 +28,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the master keys are; made on first start.
     pub master_key_file: PathBuf,
+    /// Where the halves of data keys are that are not in PostgreSQL.
+    pub key_store: BucketAddress,
     /// Where what is large and rarely read is kept.
     pub object_store: BucketAddress,
     /// How each part reaches PostgreSQL; none: the embedded one.
@@ -40,6 +46,8 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from.
     pub mail_from: String,
+    /// The address that people write to about the policies.
+    pub contact: String,
     /// Networks that webhooks may lead into although they are not public.
     pub webhook_allow: AllowedNetworks,
     /// How organisations pay; none: nobody is billed.
@@ -143,6 +151,7 @@ impl Config {
             Some(address) => address.parse().map_err(|why| anyhow!("KUBEWISE_OBJECT_STORE={address}: {why}"))?,
             None => BucketAddress::Folder(data_dir.join("objects")),
         };
+        let key_store = key_store(source, &master_key_file, &object_store)?;
         let databases = databases(source)?;
         let roles = roles(&source.get("KUBEWISE_ROLES").unwrap_or_else(|| "web,ingest,worker".to_owned()))?;
         if databases.is_none() && !(roles.web && roles.ingest && roles.worker) {
@@ -177,6 +186,13 @@ impl Config {
         if let Some(url) = &smtp_url {
             Mailer::check_smtp_url(url).context("KUBEWISE_SMTP_URL")?;
         }
+        let contact = match source.get("KUBEWISE_CONTACT") {
+            Some(contact) => match EmailAddress::parse(&contact) {
+                Ok(address) => address.as_str().to_owned(),
+                Err(_) => bail!("KUBEWISE_CONTACT={contact}: use an e-mail address like privacy@example.com"),
+            },
+            None => Mailer::address_of(&mail_from).context("KUBEWISE_MAIL_FROM")?,
+        };
         let webhook_allow = source.get("KUBEWISE_WEBHOOK_ALLOW").unwrap_or_default();
         let webhook_allow =
             webhook_allow.parse().map_err(|why| anyhow!("KUBEWISE_WEBHOOK_ALLOW={webhook_allow}: {why}"))?;
@@ -187,6 +203,7 @@ impl Config {
             behind_proxy,
             data_dir,
             master_key_file,
+            key_store,
             object_store,
             databases,
             roles,
@@ -195,6 +212,7 @@ impl Config {
             signup,
             smtp_url,
             mail_from,
+            contact,
             webhook_allow,
             stripe: stripe(source)?,
             oidc: oidc(source)?,
@@ -241,6 +259,25 @@ fn check_public_url(url: &str) -> Result<String> {
         bail!("KUBEWISE_PUBLIC_URL={url}: use scheme and host only, like https://kubewise.example.com");
     }
     Ok(url.to_owned())
+}
+
+/// Beside the master key, unless it is said where.
+fn key_store(source: &Source, master_key_file: &Path, object_store: &BucketAddress) -> Result<BucketAddress> {
+    let store = match source.get("KUBEWISE_KEY_STORE") {
+        Some(address) => address.parse().map_err(|why| anyhow!("KUBEWISE_KEY_STORE={address}: {why}"))?,
+        None => {
+            let mut beside = master_key_file.as_os_str().to_owned();
+            beside.push(".store");
+            BucketAddress::Folder(beside.into())
+        }
+    };
+    if store == *object_store {
+        bail!(
+            "KUBEWISE_KEY_STORE is where KUBEWISE_OBJECT_STORE is: what is destroyed in the one would be left in copies of the \
+             other. Give it a place of its own"
+        );
+    }
+    Ok(store)
 }
 
 fn databases(source: &Source) -> Result<Option<Databases>> {
@@ -401,6 +438,15 @@ mod tests {
         let with = |base| [whole[0], whole[1], whole[2], ("KUBEWISE_STRIPE_API_BASE", base)];
         assert!(read(&with("http://127.0.0.1:8420")).is_ok());
         refused(&with("http://stripe.example.com"), "KUBEWISE_STRIPE_API_BASE");
+    }
+
+    #[test]
+    fn people_write_to_the_sender_of_mail_unless_another_address_is_named() {
+        let from = ("KUBEWISE_MAIL_FROM", "Kubewise <kubewise@example.com>");
+        assert_eq!(read(&[from]).unwrap().contact, "kubewise@example.com");
+        assert_eq!(read(&[from, ("KUBEWISE_CONTACT", "privacy@example.com")]).unwrap().contact, "privacy@example.com");
+        refused(&[("KUBEWISE_CONTACT", "Privacy <privacy@example.com>")], "KUBEWISE_CONTACT");
+        refused(&[("KUBEWISE_CONTACT", "the door on the left")], "KUBEWISE_CONTACT");
     }
 
     #[test]

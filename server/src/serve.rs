@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use kubewise_backend::{
-    Bucket, BucketAddress, Ingest, Live, MasterKeys, Oidc, PasswordPolicy, Web, Webhooks, Worker, World, database::Part,
+    Bucket, BucketAddress, Ingest, Keys, Live, MasterKeys, Oidc, PasswordPolicy, Web, Webhooks, Worker, World,
+    database::Part,
 };
 use leptos::config::LeptosOptions;
 use sqlx::PgPool;
@@ -33,20 +34,30 @@ const WORKER_CONNECTIONS: u32 = 6;
 /// How long jobs under way may take when the server stops; what is not done by then is enqueued again.
 const JOB_DRAIN: Duration = Duration::from_secs(20);
 
-/// Where what is large is kept. A relative folder is one of the working directory.
-pub fn bucket(config: &Config, keys: MasterKeys) -> Result<Bucket> {
-    let address = match &config.object_store {
+/// What data keys are made of: the master key file and the key store.
+pub fn keys(config: &Config, world: &World) -> Result<Keys> {
+    let master = MasterKeys::open(&config.master_key_file, world).context("KUBEWISE_MASTER_KEY_FILE")?;
+    Keys::new(master, &absolute(&config.key_store)?, world).context("KUBEWISE_KEY_STORE")
+}
+
+/// Where what is large is kept.
+pub fn bucket(config: &Config, keys: Keys) -> Result<Bucket> {
+    Bucket::open(&absolute(&config.object_store)?, keys).context("KUBEWISE_OBJECT_STORE")
+}
+
+/// A relative folder is one of the working directory.
+fn absolute(address: &BucketAddress) -> Result<BucketAddress> {
+    Ok(match address {
         BucketAddress::Folder(folder) => BucketAddress::Folder(std::path::absolute(folder)?),
         other @ BucketAddress::S3 { .. } => other.clone(),
-    };
-    Bucket::open(&address, keys).context("KUBEWISE_OBJECT_STORE")
+    })
 }
 
 /// The part that serves people.
 pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let passwords = PasswordPolicy::new(world, processors.min(HASHES_AT_ONCE))?;
-    let keys = MasterKeys::open(&config.master_key_file, world).context("KUBEWISE_MASTER_KEY_FILE")?;
+    let keys = keys(config, world)?;
     let oidc = config.oidc.as_ref().map(|known| {
         let back = format!("{}{}", config.public_url, http::OIDC_CALLBACK);
         Oidc::new(world, &known.issuer, &known.client_id, &known.client_secret, back)
@@ -73,6 +84,11 @@ pub async fn serve(config: Config) -> Result<()> {
     let keeping = tokio::spawn(databases.keep());
 
     let world = World::system();
+    if config.roles.web || config.roles.worker {
+        let part = if config.roles.web { Part::Web } else { Part::Worker };
+        keys(&config, &world)?.check(&databases.pool(part, 1)?).await?;
+        say_what_is_encrypted(&config);
+    }
     let (stop, stopping) = watch::channel(false);
     let live = Live::new();
     let parts = Parts {
@@ -88,6 +104,7 @@ pub async fn serve(config: Config) -> Result<()> {
         public_url: config.public_url.clone(),
         behind_proxy: config.behind_proxy,
         stopping: stopping.clone(),
+        contact: config.contact.clone(),
         leptos: leptos_options(&config),
     };
     let listening = tokio::spawn(keep_listening(live, databases.pool(Part::Web, 1)?, stopping.clone()));
@@ -97,10 +114,11 @@ pub async fn serve(config: Config) -> Result<()> {
             tracing::info!(folder = %config.outbox().display(), "no SMTP server is set: mail lands in a folder");
         }
         let pool = databases.pool(Part::Worker, WORKER_CONNECTIONS)?;
-        let keys = MasterKeys::open(&config.master_key_file, &world).context("KUBEWISE_MASTER_KEY_FILE")?;
-        let webhooks = Webhooks::new(keys.clone(), config.webhook_allow.clone());
-        let worker = Worker::new(pool, world.clone(), config.mailer()?, bucket(&config, keys)?, webhooks)
-            .with_stripe(config.stripe()?);
+        let keys = keys(&config, &world)?;
+        let bucket = bucket(&config, keys.clone())?;
+        let webhooks = Webhooks::new(config.webhook_allow.clone());
+        let worker =
+            Worker::new(pool, world.clone(), config.mailer()?, keys, bucket, webhooks).with_stripe(config.stripe()?);
         let name = format!("{}-{}", std::process::id(), hex::encode(world.random::<4>()));
         Some(tokio::spawn(worker.run(name, wait(stopping.clone()))))
     } else {
@@ -135,6 +153,24 @@ pub async fn serve(config: Config) -> Result<()> {
     databases.close().await?;
     tracing::info!("stopped");
     served.context("listener")?
+}
+
+/// So that nobody has to guess what else has to be seen to.
+fn say_what_is_encrypted(config: &Config) {
+    tracing::info!(
+        "encrypted by this server (AES-256-GCM, a key of each organisation and person): what is in the bucket; of the database, \
+         seeds of authenticator apps, addresses and secrets of webhooks, and the seal of the activity log"
+    );
+    tracing::info!(
+        "not encrypted by this server: everything else in PostgreSQL, names, e-mail addresses and inventories among it. Keep its \
+         files, and its backups, on encrypted volumes"
+    );
+    let folder = |address: &BucketAddress| matches!(address, BucketAddress::Folder(_));
+    if folder(&config.key_store) && !folder(&config.object_store) {
+        tracing::info!(
+            "the key store is a folder of this machine: with more than one server, set KUBEWISE_KEY_STORE to a place that all reach"
+        );
+    }
 }
 
 /// For this user alone: mails hold links that open accounts.

@@ -22,13 +22,25 @@ pub(crate) async fn home() -> Result<Option<Viewer>, UiError> {
 /// What surrounds every page of an organisation.
 #[server(name = GetFrame, prefix = "/api", endpoint = "frame", protocol = Read)]
 pub(crate) async fn frame(org: String) -> Result<Frame, UiError> {
-    use crate::server::{answer, who};
+    use kubewise_contract::Permission;
+
+    use crate::{
+        place::org_href,
+        server::{answer, who},
+    };
     answer(async {
         let (web, actor) = who().await?;
         let viewer = web.viewer(&actor).await?;
         let here = viewer.organisations.iter().find(|o| o.slug.as_str() == org).cloned().ok_or(UiError::NotFound)?;
-        let notice = web.billing_notice(&actor, &here).await?.map(|notice| notice.to_string());
-        Ok(Frame { viewer, here, notice })
+        // That all of it will be gone comes before what it costs.
+        let (notice, page) = match web.deletion_notice(&actor, &here).await? {
+            // Who may not open the settings sees who can.
+            Some(notice) if here.may(Permission::ManageOrganisation) => (Some(notice.to_string()), "/settings/data"),
+            Some(notice) => (Some(notice.to_string()), "/team"),
+            None => (web.billing_notice(&actor, &here).await?.map(|notice| notice.to_string()), "/billing"),
+        };
+        let notice_page = org_href(here.slug.as_str(), page);
+        Ok(Frame { viewer, here, notice, notice_page })
     })
     .await
 }

@@ -1,7 +1,8 @@
 //! What the server functions answer, around the shapes of the contract.
 
 use kubewise_contract::{
-    ClusterChoice, ClusterStatus, OrganisationRef, Page, Permission, Timestamp, TokenId, TokenRow, Viewer,
+    ClusterChoice, ClusterStatus, Most, OrganisationData, OrganisationRef, Page, Permission, Plan, Timestamp, TokenId,
+    TokenRow, Viewer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,10 @@ pub(crate) struct Frame {
     pub(crate) viewer: Viewer,
     /// The organisation in the address.
     pub(crate) here: OrganisationRef,
-    /// What those who pay are told on every page.
+    /// What members are told on every page.
     pub(crate) notice: Option<String>,
+    /// The page that says it better.
+    pub(crate) notice_page: String,
 }
 
 /// One page of a list of a cluster, with what its filters offer.
@@ -70,4 +73,17 @@ pub(crate) struct TokenChoices {
     pub(crate) clusters: Vec<ClusterChoice>,
     /// Whether the viewer may make tokens of the organisation.
     pub(crate) manages: bool,
+}
+
+/// What an organisation does with its data, and for how long findings and audits of the past are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptData {
+    pub(crate) data: OrganisationData,
+    pub(crate) plan: Plan,
+    /// Days that the plan has.
+    pub(crate) plan_days: Most,
+    /// Days that are set.
+    pub(crate) setting: Option<u32>,
+    /// Days that hold.
+    pub(crate) effective: Most,
 }

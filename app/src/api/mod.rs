@@ -16,6 +16,7 @@ mod inventory;
 mod notifications;
 mod organisation;
 mod passkeys;
+mod privacy;
 mod provider;
 mod read;
 mod team;
@@ -24,7 +25,7 @@ mod vulnerabilities;
 
 pub(crate) use account::{CreateAccount, LogIn, frame, home, password_strength};
 pub(crate) use activity::{activity, verify_activity};
-pub(crate) use answers::{At, Frame, InstallStatus, Listing, TokenChoices, Tokens};
+pub(crate) use answers::{At, Frame, InstallStatus, KeptData, Listing, TokenChoices, Tokens};
 pub(crate) use audits::{
     Compared, EndAuditSchedule, Findings, RunAudit, RunAudits, SetAuditSchedule, audits, comparison, finding, findings,
     schedules,
@@ -58,6 +59,10 @@ pub(crate) use notifications::{
 };
 pub(crate) use organisation::{RenameOrganisation, RequireSecondFactor, SetJoinRule, organisation_settings};
 pub(crate) use passkeys::{Purpose, RemovePasskey, add_passkey, answer_passkey, ask_passkey, begin_passkey};
+pub(crate) use privacy::{
+    DeleteAccount, DeleteOrganisation, KeepOrganisation, RequestExport, SetHistory, SetPolicyMails, organisation_data,
+    privacy,
+};
 pub(crate) use provider::{SetPassword, UnlinkGoogle, ways};
 pub(crate) use read::{Answer, FORM, ask};
 pub(crate) use team::{

@@ -1,11 +1,12 @@
-//! `/account`: somebody wants to change what is known of them, or to be sure that nobody else is signed in as them.
-//! Shortest way: three pages, each with what it does beside it.
+//! `/account`: somebody wants to change what is known of them, to be sure that nobody else is signed in as them, or to
+//! be forgotten. Shortest way: a page each, each with what it does beside it.
 
 mod authenticator;
 mod codes;
 mod confirm;
 mod organisations;
 mod passkeys;
+mod privacy;
 mod profile;
 mod security;
 mod sessions;
@@ -22,15 +23,17 @@ pub(crate) use authenticator::Authenticator;
 pub(crate) use codes::Codes;
 pub(crate) use confirm::Confirm;
 pub(crate) use organisations::Organisations;
+pub(crate) use privacy::Privacy;
 pub(crate) use profile::Profile;
 pub(crate) use security::Security;
 pub(crate) use sessions::Sessions;
 
-const TABS: [(&str, &str); 4] = [
+const TABS: [(&str, &str); 5] = [
     ("/account", "Profile"),
     ("/account/organisations", "Organisations"),
     ("/account/security", "Security"),
     ("/account/sessions", "Sessions"),
+    ("/account/privacy", "Privacy"),
 ];
 
 /// What surrounds the pages of a person's own account.

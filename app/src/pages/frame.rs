@@ -86,12 +86,12 @@ pub(crate) fn OrganisationFrame() -> impl IntoView {
     }
 }
 
-/// What those who pay are told on every page; their own page says it better.
+/// What members are told on every page: that all of it will be deleted, or, those who pay, what is owed.
 fn notice(frame: &Frame) -> AnyView {
     let Some(notice) = frame.notice.clone() else { return ().into_any() };
     view! {
-        <section class="bill" aria-label="Billing">
-            <a class="tag crit" href=org_href(frame.here.slug.as_str(), "/billing")>{notice}</a>
+        <section class="bill" aria-label="Notice">
+            <a class="tag crit" href=frame.notice_page.clone()>{notice}</a>
         </section>
     }
     .into_any()

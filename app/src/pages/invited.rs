@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::{outside::Outside, provider::continue_with};
+use super::{outside::Outside, provider::continue_with, signup::agreed};
 use crate::{
     api::{AcceptInvitation, SignUpInvited, invitation, ways},
     parts::{FormError, NewPassword, Post, PostForm, Skeleton, Submit, TextField, failure},
@@ -128,6 +128,7 @@ fn sign_up(email: &str, token: String, next: &str, action: Post, ways: Resource<
                 </div>
             </PostForm>
         </div>
+        {agreed()}
     }
     .into_any()
 }

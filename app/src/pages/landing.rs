@@ -63,6 +63,9 @@ fn page(viewer: Option<&Viewer>) -> AnyView {
                     <p>"One server, one PostgreSQL. Each organisation's data is kept apart by the database itself."</p>
                 </div>
             </section>
+            <p class="more">
+                <a class="link" href="/docs" rel="external">"Documentation"</a>" · "<a class="link" href="/policies" rel="external">"Policies"</a>
+            </p>
         </Outside>
     }
     .into_any()

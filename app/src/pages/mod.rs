@@ -26,7 +26,9 @@ mod team;
 mod verify;
 mod vulnerabilities;
 
-pub(crate) use account::{AccountFrame, Authenticator, Codes, Confirm, Organisations, Profile, Security, Sessions};
+pub(crate) use account::{
+    AccountFrame, Authenticator, Codes, Confirm, Organisations, Privacy, Profile, Security, Sessions,
+};
 pub(crate) use add_cluster::AddCluster;
 pub(crate) use audits::{AuditList, AuditPolicy, AuditSchedules, Compare, FindingPage, Findings, NewWaiver, Waivers};
 pub(crate) use billing::Billing;
@@ -46,7 +48,8 @@ pub(crate) use overview::OrganisationOverview;
 pub(crate) use reset::Reset;
 pub(crate) use search::Search;
 pub(crate) use settings::{
-    Activity, AllNotifications, NewNotification, NewToken, OneNotification, OrganisationSettings, Tokens,
+    Activity, AllNotifications, NewNotification, NewToken, OneNotification, OrganisationData, OrganisationSettings,
+    Tokens,
 };
 pub(crate) use signup::SignUp;
 pub(crate) use team::{Invitations, Invite, Member, Members};

@@ -57,6 +57,18 @@ fn page(action: Post, ways: Resource<Result<Ways, UiError>>, invitation: Memo<St
                 </div>
             </PostForm>
         </div>
+        {agreed()}
+    }
+    .into_any()
+}
+
+/// What somebody agrees to by making an account, whichever way.
+pub(super) fn agreed() -> AnyView {
+    view! {
+        <div class="else">
+            "By making an account you agree to the "<a class="link" href="/policies/privacy" rel="external">"privacy policy"</a>
+            " and the "<a class="link" href="/policies/security" rel="external">"security policy"</a>" as they are today."
+        </div>
     }
     .into_any()
 }

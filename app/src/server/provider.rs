@@ -29,6 +29,14 @@ pub fn page(next: Option<&str>) -> Option<&str> {
     next.and_then(local_path)
 }
 
+/// Where somebody signs in, to come back to `next`.
+pub fn login_page(next: &str) -> String {
+    match page(Some(next)) {
+        Some(next) => format!("/login?next={}", encode(next)),
+        None => "/login".to_owned(),
+    }
+}
+
 /// Where somebody confirms that it is them, to come back to `next`.
 pub fn confirm_page(next: Option<&str>) -> String {
     format!("/account/confirm?next={}", encode(page(next).unwrap_or("/account/security")))

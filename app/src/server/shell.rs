@@ -59,7 +59,7 @@ pub fn document(options: &LeptosOptions, title: &str, body: &str) -> String {
             <html lang="en">
                 <head>{InertElement::new(ABOUT)}<link rel="stylesheet" href=style/><title inner_html=title></title></head>
                 <body>
-                    <Outside links=view! { <a class="btn" href="/docs">"Documentation"</a> }.into_any()>
+                    <Outside links=view! { <a class="btn" href="/policies">"Policies"</a><a class="btn" href="/docs">"Documentation"</a> }.into_any()>
                         <article class="text" inner_html=body></article>
                     </Outside>
                 </body>

@@ -65,6 +65,8 @@ pub(crate) struct Newcomer<'a> {
     pub(crate) invitation: Option<&'a SecretString>,
     /// From which network they come.
     pub(crate) place: &'a str,
+    /// Whether they make it themselves, on a page that says to what they agree by that.
+    pub(crate) agrees: bool,
 }
 
 /// Where somebody is a member from the beginning.
@@ -103,7 +105,7 @@ impl Web {
         if self.signup != SignUpPolicy::Open {
             return Err(Error::SignUpClosed);
         }
-        self.create_account(request, None).await
+        self.create_account(request, None, true).await
     }
 
     /// The same with an invitation, which is used up by it. Fails with [`Error::LinkEnded`] when it is none or too
@@ -112,7 +114,7 @@ impl Web {
         if self.signup == SignUpPolicy::Closed {
             return Err(Error::SignUpClosed);
         }
-        self.create_account(request, Some(invitation)).await
+        self.create_account(request, Some(invitation), true).await
     }
 
     /// Makes an account for who was invited to an organisation, as its member. Fails with [`Error::LinkEnded`] when the
@@ -133,6 +135,7 @@ impl Web {
             identity: None,
             invitation: None,
             place: &request.place,
+            agrees: true,
         })
         .await
     }
@@ -147,6 +150,7 @@ impl Web {
         &self,
         request: SignUp,
         invitation: Option<&SecretString>,
+        agrees: bool,
     ) -> Result<SignedUp, Error> {
         let about = [request.name.as_str(), request.email.as_str(), request.organisation.as_str(), "kubewise"];
         let hash = self.passwords.accept(&self.world, &request.password, &about).await?;
@@ -158,6 +162,7 @@ impl Web {
             identity: None,
             invitation,
             place: &request.place,
+            agrees,
         };
         self.make_account(newcomer).await
     }
@@ -209,6 +214,9 @@ impl Web {
         .rows_affected();
         if inserted == 0 {
             return Err(FieldError { field: Field::Email, problem: Problem::Taken }.into());
+        }
+        if request.agrees {
+            self.agree(&mut tx, user).await?;
         }
         let slug = match joins {
             Joins::New(org, name) => Some(self.insert_organisation(&mut tx, org, name, user, request.place).await?),

@@ -1,53 +1,70 @@
 //! The activity log: written in the transaction of what it tells, and never changed. Each line carries the hash of all
 //! before it; the last one is sealed under the master key, so that who can write to the database and does not have the
-//! key cannot remove or change a line unseen (docs/adr/0019).
+//! key cannot remove or change a line unseen (docs/adr/0019). People stand in it by pseudonyms, and what a line is about
+//! can be forgotten (docs/adr/0032).
 
-use hex::ToHex;
+pub(crate) mod forget;
+mod line;
+
 use kubewise_contract::{
-    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, LogFault, OrgId, Page, Problem, UserId, Verdict,
+    Action, ActivityQuery, ActivityRow, ClusterId, Field, FieldError, InvitationId, LogFault, OrgId, Page, Problem,
+    Pseudonym, UserId, Verdict,
 };
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
+use self::line::{Chain, Head, Line};
 use crate::{
-    Authorized, Error, Organisation, Web,
-    authorize::{Author, Holder},
-    inventory::cursor,
-    permission::ViewActivity,
+    Authorized, Error, Organisation, Web, authorize::Holder, inventory::cursor, keys::KeyOf, permission::ViewActivity,
     world::timestamp,
 };
 
 /// Lines that are read at once when all are.
 const AT_ONCE: i64 = 1_000;
 
+/// What an emptied line was about.
+const FORGOTTEN: &str = "(forgotten)";
+
 /// What was done, to what.
 #[derive(Debug)]
 pub(crate) struct Entry {
     action: Action,
-    subject_id: Option<Uuid>,
+    about: Option<About>,
     subject: Option<String>,
     cluster: Option<ClusterId>,
     before: Option<Value>,
     after: Option<Value>,
 }
 
+/// What a line is about, by id.
+#[derive(Clone, Copy, Debug)]
+enum About {
+    /// A person, who stands in the line by their pseudonym.
+    Person(UserId),
+    Thing(Uuid),
+}
+
 impl Entry {
     /// About the organisation.
     pub(crate) fn of(action: Action) -> Self {
-        Self { action, subject_id: None, subject: None, cluster: None, before: None, after: None }
+        Self { action, about: None, subject: None, cluster: None, before: None, after: None }
     }
 
-    /// About a person or an invitation: by id alone. What people are called is kept in one place, where it can be erased.
-    pub(crate) fn person(action: Action, id: Uuid) -> Self {
-        Self { subject_id: Some(id), ..Self::of(action) }
+    /// About a person who is a member, or was one. What people are called is kept in one place, where it can be erased.
+    pub(crate) fn person(action: Action, user: UserId) -> Self {
+        Self { about: Some(About::Person(user)), ..Self::of(action) }
+    }
+
+    /// About an invitation: by id alone, for the same reason.
+    pub(crate) fn invitation(action: Action, id: InvitationId) -> Self {
+        Self { about: Some(About::Thing(id.0)), ..Self::of(action) }
     }
 
     /// About something that has a name.
     pub(crate) fn named(action: Action, id: Uuid, name: &str) -> Self {
-        Self { subject_id: Some(id), subject: Some(name.to_owned()), ..Self::of(action) }
+        Self { about: Some(About::Thing(id)), subject: Some(name.to_owned()), ..Self::of(action) }
     }
 
     /// About a cluster.
@@ -76,78 +93,9 @@ impl Entry {
     }
 }
 
-/// A line as it is hashed and stored.
-struct Line {
-    seq: i64,
-    at: OffsetDateTime,
-    person_id: Option<Uuid>,
-    token_id: Option<Uuid>,
-    place: String,
-    action: String,
-    subject_id: Option<Uuid>,
-    subject: Option<String>,
-    cluster_id: Option<Uuid>,
-    before: Option<String>,
-    after: Option<String>,
-    hash: Vec<u8>,
-}
-
-impl Line {
-    /// SHA-256 of the hash before it and all its columns. Each is preceded by its length, so that no two lines are written
-    /// alike; none is told from empty.
-    fn hash(&self, org: OrgId, before: &[u8]) -> Vec<u8> {
-        let mut hash = Sha256::new_with_prefix(b"kubewise activity 1");
-        let micros = self.at.unix_timestamp_nanos() / 1_000;
-        let id = |id: &Option<Uuid>| id.map(|id| id.as_bytes().to_vec());
-        let text = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
-        let columns = [
-            Some(before.to_vec()),
-            Some(org.0.as_bytes().to_vec()),
-            Some(self.seq.to_be_bytes().to_vec()),
-            Some(micros.to_be_bytes().to_vec()),
-            id(&self.person_id),
-            id(&self.token_id),
-            Some(self.place.as_bytes().to_vec()),
-            Some(self.action.as_bytes().to_vec()),
-            id(&self.subject_id),
-            text(&self.subject),
-            id(&self.cluster_id),
-            text(&self.before),
-            text(&self.after),
-        ];
-        for column in columns {
-            match column {
-                None => hash.update([0]),
-                Some(bytes) => {
-                    hash.update([1]);
-                    hash.update((bytes.len() as u64).to_be_bytes());
-                    hash.update(&bytes);
-                }
-            }
-        }
-        hash.finalize().to_vec()
-    }
-}
-
-/// The last line.
-struct Head {
-    seq: i64,
-    hash: Vec<u8>,
-}
-
-impl Head {
-    fn place(org: OrgId) -> String {
-        format!("activity_heads.sealed {org}")
-    }
-
-    fn write(&self) -> Vec<u8> {
-        [&self.seq.to_be_bytes()[..], &self.hash].concat()
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (seq, hash) = bytes.split_first_chunk::<8>()?;
-        Some(Self { seq: i64::from_be_bytes(*seq), hash: hash.to_vec() })
-    }
+/// Where the sealed head of an organisation's log belongs, in the database.
+pub(crate) fn head_place(org: OrgId) -> String {
+    format!("activity_heads.sealed {org}")
 }
 
 impl Web {
@@ -159,9 +107,14 @@ impl Web {
             .execute(&mut *tx)
             .await?;
         let head = self.head(tx, org).await?;
-        let (person_id, token_id) = match holder.by {
-            Author::Person(user) => (Some(user.0), None),
-            Author::Token { id, of } => (of.map(|user| user.0), Some(id.0)),
+        let person = match holder.by.person() {
+            Some(user) => Some(pseudonym(tx, org, user).await?),
+            None => None,
+        };
+        let subject_id = match entry.about {
+            Some(About::Person(user)) => Some(pseudonym(tx, org, user).await?.0),
+            Some(About::Thing(id)) => Some(id),
+            None => None,
         };
         // As exact as PostgreSQL keeps it.
         let now = self.world.now();
@@ -169,22 +122,25 @@ impl Web {
         let mut line = Line {
             seq: head.as_ref().map_or(0, |head| head.seq) + 1,
             at: now,
-            person_id,
-            token_id,
+            person_id: person.map(|person| person.0),
+            token_id: holder.by.token().map(|id| id.0),
             place: holder.place.clone(),
             action: entry.action.as_str().to_owned(),
-            subject_id: entry.subject_id,
+            subject_id,
             subject: entry.subject,
             cluster_id: entry.cluster.map(|id| id.0),
             before: entry.before.map(|value| value.to_string()),
             after: entry.after.map(|value| value.to_string()),
+            salt: None,
+            commitment: None,
+            erased_at: None,
             hash: Vec::new(),
         };
-        line.hash = line.hash(org, head.as_ref().map_or(&[][..], |head| &head.hash));
+        line.seal(org, head.as_ref().map_or(&[][..], |head| &head.hash), self.world.random());
         sqlx::query!(
             "INSERT INTO activity (org_id, seq, at, person_id, token_id, place, action, subject_id, subject, cluster_id,
-               before, after, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12::text::json, $13)",
+               before, after, salt, commitment, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12::text::json, $13, $14, $15)",
             org.0,
             line.seq,
             line.at,
@@ -197,12 +153,15 @@ impl Web {
             line.cluster_id,
             line.before,
             line.after,
+            line.salt,
+            line.commitment,
             line.hash,
         )
         .execute(&mut *tx)
         .await?;
-        let head = Head { seq: line.seq, hash: line.hash };
-        let sealed = self.keys.seal(&Head::place(org), &head.write())?;
+        let head = Head::then(head.as_ref(), &line);
+        let key = self.keys.get(tx, KeyOf::Organisation(org)).await?;
+        let sealed = key.seal(&head_place(org), &head.write())?;
         sqlx::query!(
             "INSERT INTO activity_heads (org_id, sealed) VALUES ($1, $2)
              ON CONFLICT (org_id) DO UPDATE SET sealed = excluded.sealed",
@@ -217,10 +176,11 @@ impl Web {
     /// The last line, if one was written.
     async fn head(&self, tx: &mut PgConnection, org: OrgId) -> Result<Option<Head>, Error> {
         let sealed = sqlx::query_scalar!("SELECT sealed FROM activity_heads WHERE org_id = $1", org.0)
-            .fetch_optional(tx)
+            .fetch_optional(&mut *tx)
             .await?;
         let Some(sealed) = sealed else { return Ok(None) };
-        let bytes = self.keys.open_sealed(&Head::place(org), &sealed)?;
+        let key = self.keys.existing(tx, KeyOf::Organisation(org)).await?;
+        let bytes = self.keys.open(&key, &head_place(org), &sealed)?;
         Head::read(&bytes).map(Some).ok_or_else(|| Error::Internal("activity head: too short".to_owned()))
     }
 
@@ -250,15 +210,22 @@ impl Web {
         // After the last day that there is a name for comes nothing.
         let to = to.and_then(|day| day.checked_add(Duration::DAY));
         let mut tx = org.read(&self.pool).await?;
+        // Whom a page elsewhere leads here by their own id stands in the log by another.
+        let person = match person {
+            Some(id) => Some(known_as(&mut tx, org.id, UserId(id)).await?.map_or(id, |person| person.0)),
+            None => None,
+        };
         let rows = sqlx::query!(
             r#"SELECT a.seq, CASE WHEN a.at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z' THEN a.at ELSE 'epoch' END AS "at!",
                       a.place, a.action, a.cluster_id, a.before::text AS before, a.after::text AS after,
-                      a.person_id, a.token_id, p.name AS "person?", t.name AS "token?",
-                      coalesce(a.subject, s.name, i.email) AS subject
+                      a.person_id, a.token_id, a.subject_id, a.erased_at IS NOT NULL AS "is_forgotten!",
+                      p.name AS "person?", t.name AS "token?", coalesce(a.subject, s.name, i.email) AS subject
                FROM activity a
-               LEFT JOIN users p ON p.id = a.person_id
+               LEFT JOIN pseudonyms pp ON pp.org_id = a.org_id AND pp.pseudonym = a.person_id
+               LEFT JOIN users p ON p.id = pp.user_id
                LEFT JOIN api_tokens t ON t.org_id = a.org_id AND t.id = a.token_id
-               LEFT JOIN users s ON s.id = a.subject_id
+               LEFT JOIN pseudonyms sp ON sp.org_id = a.org_id AND sp.pseudonym = a.subject_id
+               LEFT JOIN users s ON s.id = sp.user_id
                LEFT JOIN invitations i ON i.org_id = a.org_id AND i.id = a.subject_id
                WHERE a.org_id = $1 AND a.seq < $2
                  AND ($3::uuid[] IS NULL OR a.cluster_id = ANY ($3))
@@ -281,13 +248,17 @@ impl Web {
         let rows = rows.into_iter().map(|row| ActivityRow {
             seq: row.seq,
             at: timestamp(row.at),
-            person_id: row.person_id.map(UserId),
+            person_id: row.person_id.map(Pseudonym),
             // Who is gone keeps a number, by which their lines are told from others'.
             person: row.person.or_else(|| row.person_id.map(|id| format!("former account {}", short(id)))),
             token: row.token.or_else(|| row.token_id.map(|id| format!("former token {}", short(id)))),
             place: row.place,
+            subject: match row.subject_id {
+                _ if row.is_forgotten => Some(FORGOTTEN.to_owned()),
+                Some(id) => Some(row.subject.unwrap_or_else(|| former(&row.action, id))),
+                None => row.subject,
+            },
             action: row.action,
-            subject: row.subject,
             cluster: row.cluster_id.map(ClusterId),
             before: row.before,
             after: row.after,
@@ -320,7 +291,7 @@ impl Web {
         if org.holder().scope.column().is_some() {
             return Err(Error::Forbidden);
         }
-        let (mut seq, mut hash) = (0_i64, Vec::new());
+        let mut chain = Chain::default();
         loop {
             let mut tx = org.read(&self.pool).await?;
             // Before the lines: what is written meanwhile makes them more than it says, never less.
@@ -328,45 +299,56 @@ impl Web {
                 Ok(Some(head)) => head,
                 // A database that is away says nothing of the log.
                 Err(error @ Error::Database(_)) => return Err(error),
-                Ok(None) | Err(_) => return Ok(Verdict::Broken { seq, fault: LogFault::Unsealed }),
+                Ok(None) | Err(_) => return Ok(Verdict::Broken { seq: chain.seq, fault: LogFault::Unsealed }),
             };
             let lines = sqlx::query_as!(
                 Line,
                 // A moment that no clock shows was put there, and cannot be read: it becomes another, which is found.
                 r#"SELECT seq, CASE WHEN at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z' THEN at ELSE 'epoch' END AS "at!",
                           person_id, token_id, place, action, subject_id, subject, cluster_id,
-                          before::text AS before, after::text AS after, hash
+                          before::text AS before, after::text AS after, salt, commitment,
+                          CASE WHEN erased_at IS NOT NULL THEN 'epoch'::timestamptz END AS erased_at, hash
                    FROM activity WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"#,
                 org.id.0,
-                seq,
+                chain.seq,
                 AT_ONCE,
             )
             .fetch_all(&mut *tx)
             .await?;
             tx.commit().await?;
-            let at_the_end = lines.is_empty();
-            for line in lines {
-                // Each log begins with that: one that was emptied, and gone on with, does not.
-                let is_first = line.action == Action::OrganisationCreate.as_str();
-                if line.seq != seq + 1 || (line.seq == 1 && !is_first) {
-                    return Ok(Verdict::Broken { seq: seq + 1, fault: LogFault::Missing });
-                }
-                if line.hash != line.hash(org.id, &hash) {
-                    return Ok(Verdict::Broken { seq: line.seq, fault: LogFault::Changed });
-                }
-                (seq, hash) = (line.seq, line.hash);
+            if lines.is_empty() {
+                return Ok(chain.end(&head));
             }
-            if at_the_end {
-                return Ok(match head.seq.cmp(&seq) {
-                    std::cmp::Ordering::Equal if head.hash == hash => {
-                        Verdict::Intact { lines: seq, hash: hash.encode_hex() }
-                    }
-                    std::cmp::Ordering::Equal => Verdict::Broken { seq, fault: LogFault::Changed },
-                    std::cmp::Ordering::Greater => Verdict::Broken { seq: seq + 1, fault: LogFault::Missing },
-                    std::cmp::Ordering::Less => Verdict::Broken { seq: head.seq + 1, fault: LogFault::Added },
-                });
+            for line in lines {
+                if let Err(broken) = chain.follow(org.id, line) {
+                    return Ok(broken);
+                }
             }
         }
+    }
+}
+
+/// As whom the log of an organisation knows somebody who is a member, or was one.
+pub(crate) async fn pseudonym(tx: &mut PgConnection, org: OrgId, user: UserId) -> Result<Pseudonym, Error> {
+    // Who has none deleted their account a moment ago.
+    known_as(tx, org, user).await?.ok_or(Error::NotFound)
+}
+
+async fn known_as(tx: &mut PgConnection, org: OrgId, user: UserId) -> Result<Option<Pseudonym>, Error> {
+    let found =
+        sqlx::query_scalar!("SELECT pseudonym FROM pseudonyms WHERE org_id = $1 AND user_id = $2", org.0, user.0)
+            .fetch_optional(tx)
+            .await?;
+    Ok(found.map(Pseudonym))
+}
+
+/// What is said of a person or an invitation that is gone: a number, by which it is told from others.
+fn former(action: &str, id: Uuid) -> String {
+    match Action::parse(action) {
+        Some(Action::MemberInvite | Action::InvitationResend | Action::InvitationRevoke) => {
+            format!("former invitation {}", short(id))
+        }
+        _ => format!("former account {}", short(id)),
     }
 }
 

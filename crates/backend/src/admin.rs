@@ -36,7 +36,7 @@ impl Web {
         if self.admin_find_user(&request.email).await?.is_some() {
             return Ok(None);
         }
-        Ok(self.create_account(request, None).await?.slug)
+        Ok(self.create_account(request, None, false).await?.slug)
     }
 
     /// The account with an address.
@@ -206,6 +206,9 @@ pub async fn end_sessions(owner: &PgPool, email: Option<&EmailAddress>) -> Resul
     Ok(done.rows_affected())
 }
 
+/// How long an invitation to make an account is good for.
+pub(crate) const SIGN_UP_INVITATION: time::Duration = time::Duration::days(7);
+
 /// Invites somebody to make an account, with this address, within a week. Answers what the link to the sign-up page
 /// carries. `owner` logs in as `kubewise_owner`.
 pub async fn invite(owner: &PgPool, world: &World, email: &EmailAddress) -> Result<SecretString, Error> {
@@ -216,7 +219,7 @@ pub async fn invite(owner: &PgPool, world: &World, email: &EmailAddress) -> Resu
         links::hash(&token),
         email.canonical(),
         now,
-        now + time::Duration::days(7),
+        now + SIGN_UP_INVITATION,
     )
     .execute(owner)
     .await?;

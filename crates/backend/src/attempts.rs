@@ -156,6 +156,20 @@ pub(crate) async fn begin(pool: &PgPool, world: &World, mut counters: Vec<Counte
     Ok(tx.commit().await?)
 }
 
+/// Forgets what was counted of an account, as far as it is known what was: the rest is forgotten in a day.
+pub(crate) async fn forget(pool: &PgPool, user: UserId, account: &str) -> Result<(), Error> {
+    let counters = [
+        Counter::account(account),
+        Counter::proof(user),
+        Counter::code(user),
+        Counter::organisations(user),
+        Counter::invitations_by(user),
+    ];
+    let keys: Vec<Vec<u8>> = counters.iter().map(|counter| counter.key.to_vec()).collect();
+    sqlx::query!("DELETE FROM attempts WHERE key = ANY ($1)", &keys).execute(pool).await?;
+    Ok(())
+}
+
 /// Takes one attempt back: it was none that failed.
 pub(crate) async fn succeeded(pool: &PgPool, world: &World, counters: &[Counter]) -> Result<(), Error> {
     let mut keys: Vec<Vec<u8>> = counters.iter().map(|counter| counter.key.to_vec()).collect();

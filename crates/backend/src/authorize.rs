@@ -144,6 +144,14 @@ impl Author {
             Self::Token { of, .. } => of,
         }
     }
+
+    /// The token, if it is by one.
+    pub(crate) const fn token(self) -> Option<TokenId> {
+        match self {
+            Self::Person(_) => None,
+            Self::Token { id, .. } => Some(id),
+        }
+    }
 }
 
 impl Holder {

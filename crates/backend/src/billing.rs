@@ -1,6 +1,7 @@
 //! What an organisation pays for, and what its plan has.
 
 mod details;
+mod ending;
 mod event;
 mod installation;
 mod letters;
@@ -16,13 +17,14 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{Error, Web, authorize::Write};
 
+pub use ending::EndedBilling;
 pub use event::NotFromStripe;
 pub use stripe::{Stripe, StripeFault};
 pub use subscribe::agree_plan;
 
 pub(crate) use letters::BillingLetter;
 pub(crate) use sync::SyncBilling;
-pub(crate) use usage::{BEYOND_FOR, count_nodes};
+pub(crate) use usage::{BEYOND_FOR, NODE_DAYS, count_nodes, day};
 
 /// Whether the installation bills organisations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum Billing {
 }
 
 /// What administrators are shown is kept for so long.
-const TOLD_FOR: Duration = Duration::days(90);
+pub(crate) const TOLD_FOR: Duration = Duration::days(90);
 
 /// How many there are of what plans limit.
 #[derive(Clone, Copy, Debug)]

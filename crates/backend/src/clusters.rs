@@ -11,10 +11,10 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Authorized, Cluster, Error, Organisation, Web,
     activity::Entry,
+    erasure::{self, Subject},
     error::is_taken,
     ingest::HEARTBEAT,
     inventory::cursor,
-    jobs::{self, PurgeCluster},
     live,
     permission::{AddClusters, ManageClusters, ViewInventory},
     token,
@@ -304,7 +304,7 @@ impl Web {
         .execute(&mut *tx)
         .await?;
         revoke_tokens(&mut tx, cluster, now).await?;
-        jobs::enqueue(&mut tx, &PurgeCluster { org: cluster.org, cluster: cluster.id }).await?;
+        erasure::ask(self, &mut tx, Subject::Cluster(cluster.org, cluster.id), now).await?;
         live::notify(&mut tx, cluster.org, cluster.id, true).await?;
         tx.commit(Entry::cluster(Action::ClusterDelete, cluster.id, &name)).await
     }

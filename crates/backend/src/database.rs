@@ -217,6 +217,18 @@ pub(crate) async fn tenant_tx(
     begin(pool, Some((org, scope)), None).await
 }
 
+/// States another tenant, in a transaction that has begun.
+pub(crate) async fn state_tenant(tx: &mut PgConnection, org: OrgId, scope: &Scope) -> Result<(), Error> {
+    sqlx::query!(
+        "SELECT set_config('kubewise.org_id', $1, true) AS org, set_config('kubewise.clusters', $2, true) AS clusters",
+        org.to_string(),
+        scope.setting(),
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok(())
+}
+
 /// A transaction that states who asks, before an organisation is chosen.
 pub(crate) async fn user_tx(pool: &PgPool, user: UserId) -> Result<Transaction<'static, Postgres>, Error> {
     begin(pool, None, Some(user)).await

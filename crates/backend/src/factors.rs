@@ -15,6 +15,7 @@ use crate::{
     Actor, Error, Visitor, Web,
     attempts::{self, Counter},
     database,
+    keys::KeyOf,
     mail::{self, Changed, Mail},
     session,
     world::timestamp,
@@ -81,7 +82,9 @@ impl Web {
 
     /// Makes a seed for an authenticator app. Nothing asks for its codes before one was given.
     pub async fn begin_authenticator(&self, actor: &Actor) -> Result<(), Error> {
-        let seed = self.keys.seal(&place(actor.user), &self.world.random::<SEED_BYTES>())?;
+        let mut tx = database::begin(&self.pool, None, Some(actor.user)).await?;
+        let key = self.keys.get(&mut tx, KeyOf::Person(actor.user)).await?;
+        let seed = key.seal(&seed_place(actor.user), &self.world.random::<SEED_BYTES>())?;
         // One that is in use is not replaced by who has only begun.
         sqlx::query!(
             "INSERT INTO authenticators AS a (user_id, seed, created_at) VALUES ($1, $2, $3)
@@ -91,9 +94,9 @@ impl Web {
             seed,
             self.world.now(),
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// What an app needs to know, while no code was given yet.
@@ -212,8 +215,15 @@ impl Web {
                 .fetch_optional(&self.pool)
                 .await?
                 .ok_or(Error::NotFound)?;
-        let seed = self.keys.open_sealed(&place(user), &sealed)?;
+        let seed = self.seed(user, &sealed).await?;
         Ok((sealed, seed))
+    }
+
+    async fn seed(&self, user: UserId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut tx = database::begin(&self.pool, None, Some(user)).await?;
+        let key = self.keys.get(&mut tx, KeyOf::Person(user)).await?;
+        tx.commit().await?;
+        self.keys.open(&key, &seed_place(user), sealed)
     }
 
     async fn take_app_code(&self, user: UserId, code: &str) -> Result<bool, Error> {
@@ -222,7 +232,7 @@ impl Web {
                 .fetch_optional(&self.pool)
                 .await?;
         let Some(row) = row else { return Ok(false) };
-        let seed = self.keys.open_sealed(&place(user), &row.seed)?;
+        let seed = self.seed(user, &row.seed).await?;
         let Some(step) = self.step(&seed, code)? else { return Ok(false) };
         // RFC 6238 §5.2: the second use of a code is refused. Of two at once, one is first.
         let taken = sqlx::query!(
@@ -315,7 +325,7 @@ fn hash(code: &str) -> Vec<u8> {
 }
 
 /// Where a seed is kept: what is encrypted for one person opens for no other.
-fn place(user: UserId) -> String {
+pub(crate) fn seed_place(user: UserId) -> String {
     format!("authenticators.seed:{user}")
 }
 

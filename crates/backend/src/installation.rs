@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Actor, Error, Web, database, inventory::cursor, jobs::DEAD, world::timestamp};
+use crate::{Actor, Error, Web, database, inventory::cursor, jobs::DEAD, logged::logged, world::timestamp};
 
 /// Dead jobs that are listed.
 const LISTED: i64 = 100;
@@ -129,7 +129,12 @@ impl Web {
         if !done {
             return Err(Error::NotFound);
         }
-        tracing::info!(%account, disabled, by = %installation.by, "an account was shut out, or let in again");
+        tracing::info!(
+            account = logged(account),
+            disabled,
+            by = logged(installation.by),
+            "an account was shut out, or let in again"
+        );
         Ok(())
     }
 

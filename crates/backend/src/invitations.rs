@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long the link of an invitation works.
-const LASTS: Duration = Duration::days(7);
+pub(crate) const LASTS: Duration = Duration::days(7);
 
 /// Where anybody can have an address: who has one there has nothing else in common. The largest ones; whoever sets a rule
 /// has an address of the domain, and reads what it means.
@@ -77,7 +77,8 @@ struct Opened {
     email: String,
     email_canonical: String,
     access: Access,
-    invited_by: Uuid,
+    /// Who invited, unless their account is gone.
+    invited_by: Option<Uuid>,
     organisation: String,
     slug: String,
 }
@@ -135,7 +136,7 @@ impl Web {
         }
         mail::enqueue(&mut tx, &Mail::Invitation { org: org.id, invitation: InvitationId(id) }).await?;
         let given = Access { role: access.role, clusters: access.clusters.clone().filter(|_| clusters.is_some()) };
-        tx.commit(Entry::person(Action::MemberInvite, id).after(team::described(&given))).await
+        tx.commit(Entry::invitation(Action::MemberInvite, InvitationId(id)).after(team::described(&given))).await
     }
 
     /// Sends the mail again, with a new link that works for as long as a first one; the one before ends. Who is not Owner
@@ -174,7 +175,7 @@ impl Web {
             return Err(Error::Forbidden);
         }
         mail::enqueue(&mut tx, &Mail::Invitation { org: org.id, invitation: id }).await?;
-        tx.commit(Entry::person(Action::InvitationResend, id.0)).await
+        tx.commit(Entry::invitation(Action::InvitationResend, id)).await
     }
 
     /// Ends an invitation.
@@ -197,7 +198,7 @@ impl Web {
         if found == 0 {
             return Err(Error::NotFound);
         }
-        tx.commit(Entry::person(Action::InvitationRevoke, id.0)).await
+        tx.commit(Entry::invitation(Action::InvitationRevoke, id)).await
     }
 
     // Whoever may invite could have our mail written to anybody.
@@ -340,7 +341,7 @@ impl Web {
         }
         live::notify_members(tx, org).await?;
         let holder = Holder::member(user, place, org, access);
-        self.record(tx, &holder, Entry::person(Action::MemberJoin, user.0).after(team::described(access))).await
+        self.record(tx, &holder, Entry::person(Action::MemberJoin, user).after(team::described(access))).await
     }
 
     /// Decides who joins by their address. The domain is that of who decides, and they proved that they read their address.

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,8 +16,7 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use kubewise_contract::{ClusterId, OrgId};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::{
     task::{JoinError, JoinSet},
@@ -26,11 +25,13 @@ use tokio::{
 use tower::retry::backoff::{ExponentialBackoffMaker, MakeBackoff};
 
 use crate::{
-    Billing, Bucket, Error, KEPT, Stripe, World,
+    Billing, Bucket, Error, KEPT, Keys, PublicPolicies, Stripe, World,
     attempts::FORGOTTEN_AFTER,
     audits::{AuditCluster, JudgeAgain},
     billing::SyncBilling,
-    database::{self, Scope},
+    erasure::Erase,
+    exports::MakeExport,
+    logged::logged,
     mail::{Mail, Mailer},
     notifications::{Deliver, Looked, Webhooks},
     session,
@@ -41,19 +42,6 @@ pub(crate) trait Queue: Serialize + DeserializeOwned + Send + Sync + Unpin + 'st
     const NAME: &'static str;
 }
 
-/// Remove all that a deleted cluster held.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PurgeCluster {
-    pub(crate) org: OrgId,
-    pub(crate) cluster: ClusterId,
-}
-
-impl Queue for PurgeCluster {
-    const NAME: &'static str = "purge-cluster";
-}
-
-/// Rows removed in one transaction: short enough that nothing waits for it.
-const PURGE_ROWS: i64 = 5_000;
 /// How often a job is tried by the worker that took it, and how long it waits in between: four minutes in all. What has
 /// not been done by then is taken from the queue again later.
 const TRIES: usize = 8;
@@ -63,6 +51,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Attempts at telling somebody something that are under way at once: each waits for somebody else's server, and holds
 /// nothing of ours meanwhile.
 const TOLD_AT_ONCE: usize = 16;
+/// Deletions under way at once in a server: each keeps a connection for itself.
+const ERASED_AT_ONCE: usize = 1;
 /// Organisations that Stripe is asked about at once.
 const ASKED_AT_ONCE: usize = 4;
 /// How often it is read what a node costs.
@@ -70,7 +60,7 @@ const PRICED_EVERY: time::Duration = time::Duration::hours(1);
 /// How late an audit is asked for that is due, or something told, at most.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 /// What was done is remembered for so long: jobs name people.
-const DONE_FOR: Duration = Duration::from_hours(1);
+pub(crate) const DONE_FOR: Duration = Duration::from_hours(1);
 
 /// Jobs that failed as often as they are tried, in SQL. The queue's tables are its own: what is asked of them is not
 /// checked when it is compiled.
@@ -81,20 +71,38 @@ pub(crate) const BEGUN_AGAIN: &str =
 
 /// Enqueues, as part of the caller's transaction.
 pub(crate) async fn enqueue<J: Queue>(tx: &mut PgConnection, job: &J) -> Result<(), Error> {
-    let args = serde_json::to_vec(job).map_err(|e| Error::Internal(e.to_string()))?;
-    let task = TaskBuilder::new(args).build();
-    Ok(apalis_postgres::queries::push_tasks(tx, J::NAME, vec![task]).await?)
+    enqueue_all(tx, std::slice::from_ref(job)).await
 }
 
-async fn purge(job: PurgeCluster, worker: Data<Worker>) -> Result<(), Error> {
-    worker.purge_cluster(&job).await.inspect_err(|error| {
-        tracing::error!(%error, cluster = %job.cluster, "a deleted cluster could not be removed yet");
-    })
+/// The same with several, by one statement.
+pub(crate) async fn enqueue_all<J: Queue>(tx: &mut PgConnection, jobs: &[J]) -> Result<(), Error> {
+    let tasks = jobs.iter().map(|job| {
+        let args = serde_json::to_vec(job).map_err(|e| Error::Internal(e.to_string()))?;
+        Ok(TaskBuilder::new(args).build())
+    });
+    let tasks = tasks.collect::<Result<_, Error>>()?;
+    Ok(apalis_postgres::queries::push_tasks(tx, J::NAME, tasks).await?)
+}
+
+// What fails is tried again by its row, for as long as it takes.
+async fn erase(job: Erase, worker: Data<Worker>) -> Result<(), Error> {
+    if let Err(error) = worker.erase(&job).await {
+        tracing::error!(%error, "a deletion could not be finished yet");
+    }
+    Ok(())
+}
+
+// The same.
+async fn make_export(job: MakeExport, worker: Data<Worker>) -> Result<(), Error> {
+    if let Err(error) = worker.make_export(&job).await {
+        tracing::error!(%error, "what somebody asked for about themselves could not be made yet");
+    }
+    Ok(())
 }
 
 async fn audit(job: AuditCluster, attempt: Attempt, worker: Data<Worker>) -> Result<(), Error> {
     let Err(error) = worker.audit_cluster(&job).await else { return Ok(()) };
-    tracing::error!(%error, cluster = %job.cluster, audit = job.number, "an audit could not be done yet");
+    tracing::error!(%error, cluster = logged(job.cluster), audit = job.number, "an audit could not be done yet");
     if attempt.current() >= TRIES {
         worker.give_up_audit(&job).await?;
         return Ok(());
@@ -104,7 +112,7 @@ async fn audit(job: AuditCluster, attempt: Attempt, worker: Data<Worker>) -> Res
 
 async fn judge_again(job: JudgeAgain, worker: Data<Worker>) -> Result<(), Error> {
     worker.judge_again(&job).await.inspect_err(|error| {
-        tracing::error!(%error, org = %job.org, "clusters could not be audited again yet");
+        tracing::error!(%error, org = logged(job.org), "clusters could not be audited again yet");
     })
 }
 
@@ -114,14 +122,14 @@ async fn send(mail: Mail, worker: Data<Worker>) -> Result<(), Error> {
 
 async fn ask_stripe(job: SyncBilling, worker: Data<Worker>) -> Result<(), Error> {
     worker.sync_billing(&job).await.inspect_err(|error| {
-        tracing::error!(%error, org = %job.org, "what Stripe has could not be taken in yet");
+        tracing::error!(%error, org = logged(job.org), "what Stripe has could not be taken in yet");
     })
 }
 
 // What fails is tried again by its row, over hours: here, only what could not be written down.
 async fn deliver(job: Deliver, worker: Data<Worker>) -> Result<(), Error> {
     worker.deliver(&job).await.inspect_err(|error| {
-        tracing::error!(%error, notification = %job.notification, "a notification could not be told yet");
+        tracing::error!(%error, notification = logged(job.notification), "a notification could not be told yet");
     })
 }
 
@@ -131,16 +139,25 @@ pub struct Worker {
     pub(crate) pool: PgPool,
     pub(crate) world: World,
     pub(crate) mailer: Mailer,
+    pub(crate) keys: Keys,
     pub(crate) bucket: Bucket,
     pub(crate) webhooks: Webhooks,
     pub(crate) billing: Billing,
     pub(crate) stripe: Option<Stripe>,
+    pub(crate) public_policies: Option<Arc<PublicPolicies>>,
 }
 
 impl Worker {
     /// `pool` logs in as `kubewise_worker`.
-    pub const fn new(pool: PgPool, world: World, mailer: Mailer, bucket: Bucket, webhooks: Webhooks) -> Self {
-        Self { pool, world, mailer, bucket, webhooks, billing: Billing::Off, stripe: None }
+    pub const fn new(
+        pool: PgPool,
+        world: World,
+        mailer: Mailer,
+        keys: Keys,
+        bucket: Bucket,
+        webhooks: Webhooks,
+    ) -> Self {
+        Self { pool, world, mailer, keys, bucket, webhooks, billing: Billing::Off, stripe: None, public_policies: None }
     }
 
     /// With organisations held to their plans.
@@ -173,16 +190,16 @@ impl Worker {
     }
 
     async fn work(&self, name: &str, stop: Pin<&mut (impl Future<Output = ()> + Send)>) -> Result<(), Error> {
-        let purging = WorkerContext::new(&format!("{name}-purge"));
+        let erasing = WorkerContext::new(&format!("{name}-erasure"));
         let mailing = WorkerContext::new(&format!("{name}-mail"));
         let auditing = WorkerContext::new(&format!("{name}-audit"));
         let judging = WorkerContext::new(&format!("{name}-judge-again"));
         let telling = WorkerContext::new(&format!("{name}-notification"));
-        let purge = WorkerBuilder::new(&purging)
-            .backend(queue::<PurgeCluster>(&self.pool))
+        let erase = WorkerBuilder::new(&erasing)
+            .backend(queue::<Erase>(&self.pool))
             .data(self.clone())
-            .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
-            .build(purge);
+            .concurrency(ERASED_AT_ONCE)
+            .build(erase);
         let mail = WorkerBuilder::new(&mailing)
             .backend(queue::<Mail>(&self.pool))
             .data(self.clone())
@@ -213,15 +230,22 @@ impl Worker {
             .concurrency(ASKED_AT_ONCE)
             .retry(RetryPolicy::retries(TRIES).with_backoff(backoff()?))
             .build(ask_stripe);
+        let exporting = WorkerContext::new(&format!("{name}-export"));
+        let export = WorkerBuilder::new(&exporting)
+            .backend(queue::<MakeExport>(&self.pool))
+            .data(self.clone())
+            .concurrency(1)
+            .build(make_export);
         // A task for each: one that is woken looks into its queue, and would have all others in its task look too, whose
         // answers wake it again, without end.
         let mut workers = JoinSet::new();
-        workers.spawn(purge.run());
+        workers.spawn(erase.run());
         workers.spawn(mail.run());
         workers.spawn(audit.run());
         workers.spawn(judge.run());
         workers.spawn(tell.run());
         workers.spawn(ask.run());
+        workers.spawn(export.run());
         let stopped = tokio::select! {
             Some(ended) = workers.join_next() => {
                 ended_well(ended)?;
@@ -231,71 +255,19 @@ impl Worker {
             () = self.keep_schedules() => false,
             () = self.keep_notifications() => false,
             () = self.keep_billing() => false,
+            () = self.keep_erasures() => false,
             () = stop => true,
         };
         if !stopped {
             return Err(Error::Internal("a worker ended".to_owned()));
         }
         // What is under way is finished; the caller decides how long it waits for that.
-        for worker in [purging, mailing, auditing, judging, telling, asking] {
+        for worker in [erasing, mailing, auditing, judging, telling, asking, exporting] {
             drop(worker.stop());
         }
         while let Some(ended) = workers.join_next().await {
             ended_well(ended)?;
         }
-        Ok(())
-    }
-
-    /// Removes what a deleted cluster held, then the cluster. Safe to be done twice.
-    pub(crate) async fn purge_cluster(&self, job: &PurgeCluster) -> Result<(), Error> {
-        let (org, cluster) = (job.org.0, job.cluster.0);
-        loop {
-            let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
-            let removed = sqlx::query!(
-                "DELETE FROM resources WHERE org_id = $1 AND cluster_id = $2 AND uid IN
-                   (SELECT uid FROM resources WHERE org_id = $1 AND cluster_id = $2 LIMIT $3)",
-                org,
-                cluster,
-                PURGE_ROWS,
-            )
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-            tx.commit().await?;
-            if removed == 0 {
-                break;
-            }
-        }
-        self.bucket.remove_under(&format!("{}/{}", job.org, job.cluster)).await?;
-        let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
-        for statement in [
-            "DELETE FROM waivers WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM cluster_policies WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM notification_deliveries WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM audit_schedules WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM findings WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM audit_runs WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM vulnerabilities WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM image_scans WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM ingest_staging WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM ingest_staging_state WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM ingest_batches WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM ingest_state WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM cluster_applications WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM cluster_images WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM cluster_namespaces WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM cluster_kinds WHERE org_id = $1 AND cluster_id = $2",
-            "DELETE FROM cluster_tokens WHERE org_id = $1 AND cluster_id = $2",
-            // Who was limited to it and no other sees none from now on.
-            "UPDATE memberships SET clusters = array_remove(clusters, $2) WHERE org_id = $1 AND $2 = ANY (clusters)",
-            "UPDATE invitations SET clusters = array_remove(clusters, $2) WHERE org_id = $1 AND $2 = ANY (clusters)",
-            "UPDATE api_tokens SET clusters = array_remove(clusters, $2) WHERE org_id = $1 AND $2 = ANY (clusters)",
-            "DELETE FROM clusters WHERE org_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
-        ] {
-            sqlx::query(statement).bind(org).bind(cluster).execute(&mut *tx).await?;
-        }
-        tx.commit().await?;
-        tracing::info!(%cluster, "a deleted cluster was removed");
         Ok(())
     }
 
@@ -320,6 +292,21 @@ impl Worker {
             every.tick().await;
             if let Err(error) = self.look_for_notifications(&mut looked).await {
                 tracing::warn!(%error, "notifications that are due could not be enqueued; tried again in a moment");
+            }
+        }
+    }
+
+    /// Goes on with deletions and exports, as they become due. Several servers do so at the same time.
+    async fn keep_erasures(&self) {
+        let mut every = tokio::time::interval(DUE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            if let Err(error) = self.look_for_erasures().await {
+                tracing::warn!(%error, "deletions that are due could not be enqueued; tried again in a moment");
+            }
+            if let Err(error) = self.look_for_exports().await {
+                tracing::warn!(%error, "exports that are due could not be enqueued; tried again in a moment");
             }
         }
     }
@@ -351,20 +338,26 @@ impl Worker {
         let mut every = tokio::time::interval(Duration::from_hours(1));
         loop {
             every.tick().await;
-            let swept = async {
-                self.remove_ended_sessions().await?;
-                self.remove_ended_links().await?;
-                self.remove_old_attempts().await?;
-                self.end_waivers_over().await?;
-                self.remove_old_deliveries().await?;
-                self.count_all_nodes().await?;
-                self.remove_old_billing().await?;
-                self.remove_done_jobs().await
-            };
-            if let Err(error) = swept.await {
+            if let Err(error) = self.sweep_once().await {
                 tracing::warn!(%error, "what has ended could not be removed; tried again in an hour");
             }
+            if let Err(error) = self.remove_orphans().await {
+                tracing::warn!(%error, "the bucket could not be looked through; tried again in a day");
+            }
         }
+    }
+
+    pub(crate) async fn sweep_once(&self) -> Result<(), Error> {
+        self.remove_ended_sessions().await?;
+        self.remove_ended_links().await?;
+        self.remove_old_attempts().await?;
+        self.end_waivers_over().await?;
+        self.remove_old_deliveries().await?;
+        self.count_all_nodes().await?;
+        self.remove_old_billing().await?;
+        self.keep_times().await?;
+        self.remove_done_jobs().await?;
+        Ok(())
     }
 
     pub(crate) async fn remove_ended_links(&self) -> Result<u64, Error> {

@@ -29,7 +29,7 @@ impl Purpose {
         }
     }
 
-    const fn lasts(self) -> Duration {
+    pub(crate) const fn lasts(self) -> Duration {
         match self {
             Self::VerifyAddress | Self::ChangeAddress => Duration::hours(24),
             // OWASP Forgot Password Cheat Sheet: as short as a person needs to read a mail.

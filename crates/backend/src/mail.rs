@@ -2,10 +2,12 @@
 //!
 //! A job says who is written to and why, never what opens something: the worker makes a link at the moment it sends it.
 
+mod outbox;
+
 use std::path::PathBuf;
 
 use askama::Template;
-use kubewise_contract::{InvitationId, NotificationId, OrgId, UserId};
+use kubewise_contract::{ExportId, InvitationId, NotificationId, OrgId, UserId};
 use lettre::{
     AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{
@@ -17,10 +19,10 @@ use lettre::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Error, Worker, authorize,
+    Error, Worker, World, authorize,
     billing::BillingLetter,
     database::{self, Scope},
     jobs::{self, Queue},
@@ -50,8 +52,12 @@ pub(crate) enum Mail {
     NewBrowser { user: UserId, browser: String, at: i64 },
     /// Something that somebody wanted told is not told any more.
     NotificationEnded { org: OrgId, notification: NotificationId },
+    /// What somebody asked for of what is held about them is there.
+    ExportReady { user: UserId, export: ExportId },
     /// Something about what an organisation pays, at this second since 1970; to a member, or to where invoices go.
     Billing { org: OrgId, user: Option<UserId>, letter: BillingLetter, about: i64 },
+    /// A policy has a new version, of this date.
+    PolicyChanged { user: UserId, policy: String, version: String },
 }
 
 /// What a person is told of in case it was not them.
@@ -123,7 +129,7 @@ pub struct Mailer {
 
 #[derive(Clone)]
 enum Transport {
-    Outbox(AsyncFileTransport<Tokio1Executor>),
+    Outbox(PathBuf, AsyncFileTransport<Tokio1Executor>),
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
 }
 
@@ -133,7 +139,7 @@ impl Mailer {
         Ok(Self {
             from: mailbox(from)?,
             public_url: public_url.to_owned(),
-            transport: Transport::Outbox(AsyncFileTransport::new(folder)),
+            transport: Transport::Outbox(folder.clone(), AsyncFileTransport::new(folder)),
         })
     }
 
@@ -149,6 +155,11 @@ impl Mailer {
         mailbox(from).map(drop)
     }
 
+    /// The address that mail of this sender comes from.
+    pub fn address_of(from: &str) -> Result<String, Error> {
+        Ok(mailbox(from)?.email.to_string())
+    }
+
     /// Whether this is the URL of an SMTP server.
     pub fn check_smtp_url(url: &SecretString) -> Result<(), Error> {
         smtp(url).map(drop)
@@ -157,6 +168,28 @@ impl Mailer {
     /// The address of this installation.
     pub(crate) fn site(&self) -> &str {
         &self.public_url
+    }
+
+    /// Removes mail that was written into the folder longer ago; an SMTP server has none of ours.
+    pub(crate) async fn remove_older_than(&self, age: Duration) -> Result<(), Error> {
+        let Transport::Outbox(folder, _) = &self.transport else { return Ok(()) };
+        let fault = |e: std::io::Error| Error::Internal(format!("outbox: {e}"));
+        // Files have the machine's clock, whichever was handed in.
+        let before = World::system().now() - age;
+        let mut files = match tokio::fs::read_dir(folder).await {
+            Ok(files) => files,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(fault(e)),
+        };
+        while let Some(file) = files.next_entry().await.map_err(fault)? {
+            let is_mail = file.path().extension().is_some_and(|ending| ending == "eml");
+            let written = file.metadata().await.and_then(|about| about.modified());
+            if is_mail && written.is_ok_and(|at| OffsetDateTime::from(at) < before) {
+                // Somebody else may have been faster.
+                tokio::fs::remove_file(file.path()).await.ok();
+            }
+        }
+        Ok(())
     }
 
     async fn send(&self, to: Mailbox, letter: &Letter<'_>) -> Result<(), Error> {
@@ -187,6 +220,46 @@ impl Mailer {
         self.send(to(name, email)?, &letter).await
     }
 
+    /// Tells somebody that what they asked for is being deleted, and where it will be shown that it was.
+    pub(crate) async fn tell_of_erasure(&self, name: &str, email: &str, told: &ErasureTold<'_>) -> Result<(), Error> {
+        let what = match told.organisation {
+            None => {
+                "your account at Kubewise is being deleted, as was asked for with it. This is the last mail to you."
+                    .to_owned()
+            }
+            Some((organisation, slug)) => match told.undone_until {
+                None => format!(
+                    "the organisation {organisation} at Kubewise is being deleted, as one of its Owners asked for."
+                ),
+                Some(at) => format!(
+                    "one of its Owners asked for the organisation {organisation} at Kubewise to be deleted. It will be, on {}. Until \
+                     then each Owner can take that back: {}/o/{slug}/settings/data",
+                    moment(at),
+                    self.public_url,
+                ),
+            },
+        };
+        let subject = match told.organisation {
+            None => "Your account is being deleted".to_owned(),
+            Some((organisation, _)) => format!("{organisation} is being deleted"),
+        };
+        let label = "How the deletion is doing, and its certificate";
+        let link = Link { label, url: format!("{}/erasure?token={}", self.public_url, told.token) };
+        self.tell_about(name, email, &subject, what, link, "Keep this mail: the certificate is kept for 400 days.")
+            .await
+    }
+
+    /// Removes mails that lie in a folder and hold any of these words, wherever in them. What was sent is not ours any more.
+    pub(crate) async fn forget(&self, words: &[String]) -> Result<u64, Error> {
+        let Transport::Outbox(folder, _) = &self.transport else { return Ok(0) };
+        let (folder, words) = (folder.clone(), words.to_vec());
+        let forgotten = tokio::task::spawn_blocking(move || outbox::forget(&folder, &words));
+        forgotten
+            .await
+            .map_err(|e| Error::Internal(format!("outbox: {e}")))?
+            .map_err(|e| Error::Internal(format!("outbox: {e}")))
+    }
+
     async fn hand_over(&self, to: Mailbox, composed: Composed) -> Result<(), Error> {
         let broken = |e: &dyn std::fmt::Display| Error::Internal(format!("mail: {e}"));
         let mut builder = Message::builder().from(self.from.clone()).to(to).subject(composed.subject);
@@ -205,7 +278,7 @@ impl Mailer {
         let body = MultiPart::alternative_plain_html(composed.text, composed.html);
         let message = builder.multipart(body).map_err(|e| broken(&e))?;
         match &self.transport {
-            Transport::Outbox(outbox) => outbox.send(message).await.map(drop).map_err(|e| broken(&e)),
+            Transport::Outbox(_, outbox) => outbox.send(message).await.map(drop).map_err(|e| broken(&e)),
             // A server's answer can repeat the address.
             Transport::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|e| {
                 Error::Internal(match e.status() {
@@ -236,6 +309,16 @@ pub(crate) struct Composed {
     pub(crate) id: Option<String>,
     /// Where one POST ends such mails.
     pub(crate) unsubscribe: Option<String>,
+}
+
+/// What is told of a deletion.
+pub(crate) struct ErasureTold<'a> {
+    /// Name and address of the organisation; none: it is an account's.
+    pub(crate) organisation: Option<(&'a str, &'a str)>,
+    /// Until when it can be taken back, in seconds since 1970.
+    pub(crate) undone_until: Option<i64>,
+    /// What the address of its page carries.
+    pub(crate) token: &'a str,
 }
 
 /// A button, and where it leads.
@@ -347,7 +430,9 @@ impl Worker {
             }
             Mail::Invitation { org, invitation } => self.send_invitation(org, invitation).await,
             Mail::NotificationEnded { org, notification } => self.tell_ended(org, notification).await,
+            Mail::ExportReady { user, export } => self.send_export(user, export).await,
             Mail::Billing { org, user, letter, about } => self.send_billing_letter(org, user, letter, about).await,
+            Mail::PolicyChanged { user, policy, version } => self.send_policy_letter(user, &policy, &version).await,
             Mail::PasswordChanged { user } => {
                 let what = "the password of your account at Kubewise was changed just now. Everywhere else you were signed out.";
                 self.tell(user, "Your password was changed", what.to_owned()).await

@@ -116,7 +116,7 @@ impl Web {
         live::notify_members(&mut tx, org.id).await?;
         let after =
             Access { role: access.role, clusters: clusters.map(|ids| ids.into_iter().map(ClusterId).collect()) };
-        let entry = Entry::person(Action::MemberChange, member.0);
+        let entry = Entry::person(Action::MemberChange, member);
         tx.commit(entry.before(described(&before)).after(described(&after))).await
     }
 
@@ -155,7 +155,7 @@ impl Web {
         set_access(&mut tx, org.id, to, Role::Owner, None).await?;
         set_access(&mut tx, org.id, actor.user, Role::Admin, None).await?;
         live::notify_members(&mut tx, org.id).await?;
-        let entry = Entry::person(Action::OwnershipTransfer, to.0);
+        let entry = Entry::person(Action::OwnershipTransfer, to);
         let after = Access { role: Role::Owner, clusters: None };
         tx.commit(entry.before(described(&before)).after(described(&after))).await
     }
@@ -227,7 +227,7 @@ async fn end_membership<P: Grant>(
         .execute(&mut *tx)
         .await?;
     live::notify_members(&mut tx, org.id).await?;
-    tx.commit(Entry::person(action, member.0).before(described(before))).await
+    tx.commit(Entry::person(action, member).before(described(before))).await
 }
 
 /// What somebody holds; whoever else would change it waits.

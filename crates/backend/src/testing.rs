@@ -9,18 +9,23 @@ use std::{
     },
 };
 
-use kubewise_contract::{ClusterId, ClusterName, OrgId, OrgSlug, OrganisationName, Role, UserId};
+use kubewise_contract::{ClusterId, ClusterName, NotificationId, OrgId, OrgSlug, OrganisationName, Role, UserId};
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::{OnceCell, watch};
 
+pub use crate::bucket::TestObjects;
 use crate::{
-    Actor, Authorized, Bucket, BucketAddress, Error, Ingest, Mailer, MasterKeys, Organisation, PasswordPolicy,
-    SignUpPolicy, Web, Webhooks, Worker, World,
+    Actor, Authorized, Bucket, BucketAddress, Error, Held, Ingest, Keys, Mailer, MasterKeys, Organisation,
+    PasswordPolicy, PublicPolicies, S3Access, SignUpPolicy, Web, Webhooks, Worker, World,
+    activity::{forget, head_place},
     billing::SyncBilling,
-    database::{MIGRATIONS, Part, Target, migrate},
+    database::{self, MIGRATIONS, Part, Scope, Target, migrate},
+    factors::seed_place,
+    keys::KeyOf,
+    notifications::url_place,
     permission::{AddClusters, Grant, ViewOrganisation},
 };
 
@@ -35,8 +40,9 @@ pub struct TestDatabase {
     base: String,
     /// Its name.
     pub name: String,
-    keys: MasterKeys,
+    keys: Keys,
     objects: BucketAddress,
+    access: S3Access,
 }
 
 impl TestDatabase {
@@ -54,7 +60,8 @@ impl TestDatabase {
             .expect("a database is made from the template");
         let world = World::system();
         let objects = BucketAddress::Folder(std::env::temp_dir().join(format!("kubewise-{name}")));
-        Self { base, name, keys: MasterKeys::ephemeral(&world), objects }
+        let keys = keys(MasterKeys::ephemeral(&world), &name, &world);
+        Self { base, name, keys, objects, access: S3Access::default() }
     }
 
     /// The address of this database for a part's own login.
@@ -72,7 +79,41 @@ impl TestDatabase {
     /// The same database, for servers with another master key.
     #[must_use]
     pub fn with_another_key(self) -> Self {
-        Self { keys: MasterKeys::ephemeral(&World::system()), ..self }
+        let world = World::system();
+        Self { keys: keys(MasterKeys::ephemeral(&world), &self.name, &world), ..self }
+    }
+
+    /// A copy of the database as it is now, as one restored from a backup would be: with the same keys and objects. Whoever is
+    /// connected is cut off.
+    pub async fn copy(&self) -> Self {
+        let name = format!("t_{}", hex::encode(World::system().random::<8>()));
+        let mut admin = connect(&self.base, "postgres").await;
+        let cut_off = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+        let copy = format!("CREATE DATABASE {name} TEMPLATE {} OWNER kubewise_owner", self.name);
+        for tries in 0.. {
+            sqlx::query(cut_off).bind(&self.name).execute(&mut admin).await.expect("connections are cut off");
+            match admin.execute(sqlx::AssertSqlSafe(copy.as_str())).await {
+                Ok(_) => break,
+                // Somebody connected once more.
+                Err(_) if tries < 50 => {}
+                Err(error) => panic!("a copy is made: {error}"),
+            }
+        }
+        Self { name, ..self.clone() }
+    }
+
+    /// The folder that objects are in.
+    pub fn objects(&self) -> PathBuf {
+        match &self.objects {
+            BucketAddress::Folder(folder) => folder.clone(),
+            BucketAddress::S3 { .. } => panic!("not a folder"),
+        }
+    }
+
+    /// The same database, with its objects somewhere else.
+    #[must_use]
+    pub fn with_bucket(self, objects: BucketAddress, access: S3Access) -> Self {
+        Self { objects, access, ..self }
     }
 
     /// A pool with a part's own login.
@@ -92,9 +133,21 @@ impl TestDatabase {
         Web::new(self.pool(Part::Web), world.clone(), passwords, keys, self.bucket(), SignUpPolicy::Open)
     }
 
+    /// What data keys are made of.
+    pub fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+
+    /// The same database, with the keys and objects of a server whose data folder this is.
+    #[must_use]
+    pub fn with_data_of(self, folder: &Path) -> Self {
+        let objects = BucketAddress::Folder(folder.join("objects"));
+        Self { keys: keys_of(folder), objects, ..self }
+    }
+
     /// Where both keep what is large.
     pub fn bucket(&self) -> Bucket {
-        Bucket::open(&self.objects, self.keys.clone()).expect("a folder is made")
+        Bucket::open_with(&self.objects, &self.access, self.keys.clone()).expect("a folder is made")
     }
 
     /// The part that serves agents.
@@ -111,11 +164,24 @@ impl TestDatabase {
     pub fn worker_allowing(&self, world: &World, outbox: &Path, networks: &str) -> Worker {
         let mailer = Mailer::outbox(outbox.to_owned(), "Kubewise <kubewise@example.com>", "http://127.0.0.1:3000")
             .expect("an address");
-        let webhooks = Webhooks::new(self.keys.clone(), networks.parse().expect("networks"));
+        let webhooks = Webhooks::new(networks.parse().expect("networks"));
         // Fewer than there are queues: an audit needs two at once, and nothing may keep one for itself.
         let pool = Target::new(&self.url(Part::Worker), Part::Worker).expect("a URL").pool(3);
-        Worker::new(pool, world.clone(), mailer, self.bucket(), webhooks)
+        Worker::new(pool, world.clone(), mailer, self.keys.clone(), self.bucket(), webhooks)
     }
+}
+
+/// The keys of a server whose data folder this is.
+pub fn keys_of(folder: &Path) -> Keys {
+    let world = World::system();
+    let master = MasterKeys::open(&folder.join("master.key"), &world).expect("a key file");
+    Keys::new(master, &BucketAddress::Folder(folder.join("master.key.store")), &world).expect("a folder is made")
+}
+
+/// With the other halves in a folder of the database's name.
+fn keys(master: MasterKeys, database: &str, world: &World) -> Keys {
+    let shares = std::env::temp_dir().join(format!("kubewise-{database}-keys"));
+    Keys::new(master, &BucketAddress::Folder(shares), world).expect("a folder is made")
 }
 
 async fn connect(base: &str, database: &str) -> PgConnection {
@@ -222,12 +288,11 @@ const FILLED: [&str; 27] = [
 ];
 
 /// Of these, what audits read and write.
-const EMPTIED: [&str; 14] = [
+const EMPTIED: [&str; 13] = [
     "resources",
     "findings",
     "audit_runs",
     "audit_schedules",
-    "organisation_keys",
     "waivers",
     "audit_policies",
     "cluster_policies",
@@ -239,7 +304,26 @@ const EMPTIED: [&str; 14] = [
     "billing_differences",
 ];
 
+impl Web {
+    /// With other policies than those that are built in.
+    #[must_use]
+    pub fn with_policies(self, policies: Arc<PublicPolicies>) -> Self {
+        Self { public_policies: Some(policies), ..self }
+    }
+}
+
 impl Worker {
+    /// With other policies than those that are built in.
+    #[must_use]
+    pub fn with_policies(self, policies: Arc<PublicPolicies>) -> Self {
+        Self { public_policies: Some(policies), ..self }
+    }
+
+    /// Removes objects that nothing names, as is done every day.
+    pub async fn look_for_orphans(&self) -> Result<Held, Error> {
+        self.remove_orphans().await
+    }
+
     /// Asks Stripe about an organisation, if that is due: what its job does.
     pub async fn ask_stripe_about(&self, org: OrgId) -> Result<(), Error> {
         self.sync_billing(&SyncBilling { org }).await
@@ -250,9 +334,62 @@ impl Worker {
         self.count_all_nodes().await
     }
 
+    /// Removes what is older than it is kept, as is done every hour.
+    pub async fn keep_what_is_stated(&self) -> Result<(), Error> {
+        self.sweep_once().await
+    }
+
     /// Reads what a node costs, as is done every hour.
     pub async fn learn_price(&self) -> Result<(), Error> {
         self.read_price().await
+    }
+}
+
+impl TestDatabase {
+    /// Makes what is encrypted about an organisation and a person as it was before there were data keys: columns under the
+    /// master key, and the organisation's key whole.
+    pub async fn make_old(&self, org: OrgId, user: UserId) {
+        let behind = self.superuser();
+        let mut tx = behind.begin().await.expect("a transaction");
+        database::state_tenant(&mut tx, org, &Scope::All).await.expect("a tenant");
+        for (of, place, table, column) in [
+            (KeyOf::Organisation(org), head_place(org), "activity_heads", "sealed"),
+            (KeyOf::Person(user), seed_place(user), "authenticators", "seed"),
+        ] {
+            let key = self.keys.existing(&mut tx, of).await.expect("a key");
+            let sealed: Vec<u8> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table}")))
+                .fetch_one(&mut *tx)
+                .await
+                .expect("one row");
+            let text = self.keys.open(&key, &place, &sealed).expect("it opens");
+            let sealed = self.keys.wrap(&mut tx, &place, &text).await.expect("it is wrapped");
+            sqlx::query(sqlx::AssertSqlSafe(format!("UPDATE {table} SET {column} = $1")))
+                .bind(sealed)
+                .execute(&mut *tx)
+                .await
+                .expect("a statement that works");
+        }
+        let whole = self.keys.whole(&mut tx, KeyOf::Organisation(org)).await.expect("a key");
+        sqlx::query("UPDATE organisation_keys SET sealed = $1, shared = false WHERE org_id = $2")
+            .bind(whole)
+            .bind(org.0)
+            .execute(&mut *tx)
+            .await
+            .expect("a statement that works");
+        tx.commit().await.expect("it is kept");
+    }
+
+    /// Opens the address of a webhook, as is done to send to it.
+    pub async fn opens_webhook(&self, org: OrgId, id: NotificationId) -> Result<String, Error> {
+        let mut tx = database::tenant_tx(&self.pool(Part::Worker), org, &Scope::All).await?;
+        let key = self.keys.existing(&mut tx, KeyOf::Organisation(org)).await?;
+        let sealed: Vec<u8> = sqlx::query_scalar("SELECT url FROM notifications WHERE org_id = $1 AND id = $2")
+            .bind(org.0)
+            .bind(id.0)
+            .fetch_one(&mut *tx)
+            .await?;
+        let address = self.keys.open(&key, &url_place(org, id), &sealed)?;
+        Ok(String::from_utf8_lossy(&address).into_owned())
     }
 }
 
@@ -281,7 +418,11 @@ pub struct Tenant {
 impl Installation {
     /// With nobody in it.
     pub async fn new() -> Self {
-        let database = TestDatabase::new().await;
+        Self::on(TestDatabase::new().await)
+    }
+
+    /// The same, on a database that was made already.
+    pub fn on(database: TestDatabase) -> Self {
         let clock = Arc::new(AtomicI64::new(World::system().now().unix_timestamp()));
         let read = Arc::clone(&clock);
         let world = World::with_clock(move || {
@@ -436,6 +577,38 @@ impl Installation {
             .execute(&self.database.superuser())
             .await
             .expect("a row is removed");
+    }
+
+    /// Has the worker empty what the activity log holds about a cluster. Answers how many lines.
+    pub async fn forget_cluster(&self, tenant: &Tenant, cluster: ClusterId, name: &str) -> u64 {
+        let mut tx = self.as_worker(tenant).await;
+        let emptied = forget::forget_cluster(&mut tx, tenant.org, cluster, name, self.world.now()).await;
+        tx.commit().await.expect("it is committed");
+        emptied.expect("the worker may")
+    }
+
+    /// Has the worker take a person out of what the organisation holds, as before their account is deleted.
+    pub async fn detach(&self, tenant: &Tenant, who: &Actor) {
+        let mut tx = self.as_worker(tenant).await;
+        let now = self.world.now();
+        let done = forget::detach_person(&mut tx, tenant.org, who.user, &who.name, &who.email, now).await;
+        done.expect("the worker may");
+        tx.commit().await.expect("it is committed");
+    }
+
+    async fn as_worker(&self, tenant: &Tenant) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let pool = self.database.pool(Part::Worker);
+        database::tenant_tx(&pool, tenant.org, &Scope::All).await.expect("the database answers")
+    }
+
+    /// As whom the activity log of an organisation knows somebody.
+    pub async fn pseudonym(&self, tenant: &Tenant, who: &Actor) -> uuid::Uuid {
+        sqlx::query_scalar("SELECT pseudonym FROM pseudonyms WHERE org_id = $1 AND user_id = $2")
+            .bind(tenant.org.0)
+            .bind(who.user.0)
+            .fetch_one(&self.database.superuser())
+            .await
+            .expect("who was a member has one")
     }
 
     /// Looks an organisation up.

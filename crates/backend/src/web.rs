@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use webauthn_rs::Webauthn;
 
 use crate::{
-    AllowedNetworks, Billing, Bucket, MasterKeys, Oidc, SignUpPolicy, Stripe, World, passkeys,
+    AllowedNetworks, Billing, Bucket, Keys, Oidc, PublicPolicies, SignUpPolicy, Stripe, World, passkeys,
     password::PasswordPolicy, session::Sessions,
 };
 
@@ -17,7 +17,7 @@ pub struct Web {
     pub(crate) pool: PgPool,
     pub(crate) world: World,
     pub(crate) passwords: PasswordPolicy,
-    pub(crate) keys: MasterKeys,
+    pub(crate) keys: Keys,
     pub(crate) bucket: Bucket,
     pub(crate) signup: SignUpPolicy,
     pub(crate) webauthn: Option<Arc<Webauthn>>,
@@ -25,6 +25,8 @@ pub struct Web {
     pub(crate) webhooks: AllowedNetworks,
     pub(crate) billing: Billing,
     pub(crate) stripe: Option<Stripe>,
+    // None: those that are built in.
+    pub(crate) public_policies: Option<Arc<PublicPolicies>>,
 }
 
 impl Web {
@@ -33,7 +35,7 @@ impl Web {
         pool: PgPool,
         world: World,
         passwords: PasswordPolicy,
-        keys: MasterKeys,
+        keys: Keys,
         bucket: Bucket,
         signup: SignUpPolicy,
     ) -> Self {
@@ -49,6 +51,7 @@ impl Web {
             webhooks: AllowedNetworks::NONE,
             billing: Billing::Off,
             stripe: None,
+            public_policies: None,
         }
     }
 
@@ -68,6 +71,11 @@ impl Web {
     #[must_use]
     pub fn with_stripe(self, stripe: Option<Stripe>) -> Self {
         if stripe.is_some() { Self { stripe, ..self.billed() } } else { self }
+    }
+
+    /// Whether organisations pay through Stripe here.
+    pub const fn is_paid_through_stripe(&self) -> bool {
+        self.stripe.is_some()
     }
 
     /// With the passkeys of the site at this address, if it has a name.

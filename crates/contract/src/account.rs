@@ -52,6 +52,19 @@ pub struct Account {
     pub provider: Option<Provider>,
 }
 
+/// A policy that a person agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedPolicy {
+    /// What it is called in addresses, which are `/policies/{policy}/{version}`.
+    pub policy: String,
+    /// What people call it: `Privacy policy`.
+    pub title: String,
+    /// The date of the version: `2026-11-28`.
+    pub version: String,
+    /// When they did.
+    pub at: Timestamp,
+}
+
 /// Somewhere a person is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Cursor, Timestamp, UserId};
+use crate::{ClusterId, Cursor, Pseudonym, Timestamp};
 
 macro_rules! actions {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $sentence:literal;)*) => {
@@ -37,7 +37,11 @@ actions! {
     OrganisationCreate = "organisation.create", "made the organisation";
     OrganisationRename = "organisation.rename", "renamed the organisation";
     SecondFactorRequire = "organisation.require_second_factor", "changed whether two-step sign-in is asked for";
+    HistorySet = "organisation.history", "changed for how long findings and audits are kept";
     JoinByDomain = "organisation.join_by_domain", "changed who joins by their address";
+    OrganisationDelete = "organisation.delete", "asked for the organisation to be deleted";
+    OrganisationKeep = "organisation.keep", "took back that the organisation is deleted";
+    OrganisationExport = "organisation.export", "took all of the organisation's data out";
     ClusterAdd = "cluster.add", "added the cluster";
     ClusterRename = "cluster.rename", "renamed the cluster";
     ClusterDelete = "cluster.delete", "deleted the cluster";
@@ -86,8 +90,8 @@ pub struct ActivityRow {
     pub seq: i64,
     /// When.
     pub at: Timestamp,
-    /// Who, by id: what a filter takes, and what tells two of the same name apart.
-    pub person_id: Option<UserId>,
+    /// Who, as the log knows them: what a filter takes, and what tells two of the same name apart.
+    pub person_id: Option<Pseudonym>,
     /// Who: a person's name; none for whoever runs the installation, and for a token of the organisation.
     pub person: Option<String>,
     /// The API token that it was done by, if it was one.
@@ -96,7 +100,8 @@ pub struct ActivityRow {
     pub place: String,
     /// What was done, as [`Action::as_str`] spells it.
     pub action: String,
-    /// To what: a person's name or address, the name of a cluster or token.
+    /// To what: a person's name or address, the name of a cluster or token; `(forgotten)` when that is not kept any more, and
+    /// neither is what was before and then.
     pub subject: Option<String>,
     /// The cluster that it is about.
     pub cluster: Option<ClusterId>,
@@ -111,7 +116,7 @@ pub struct ActivityRow {
 pub struct ActivityQuery {
     /// Only this action, or those that begin with it: `cluster.add`, `cluster`.
     pub action: Option<String>,
-    /// Only by this person: their id.
+    /// Only by this person: as the log knows them, or by the id of their account.
     pub person: Option<String>,
     /// From this day on (UTC): `2026-11-23`.
     pub from: Option<String>,
@@ -125,10 +130,12 @@ pub struct ActivityQuery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
-    /// All lines are there, unchanged and in order.
+    /// All lines are there, unchanged but for what was forgotten, and in order.
     Intact {
         /// How many.
         lines: i64,
+        /// Of how many of them is forgotten what they were about.
+        forgotten: i64,
         /// The hash of the last one, in hexadecimal: who keeps it can tell later that nothing before it was changed.
         hash: String,
     },

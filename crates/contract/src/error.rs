@@ -227,6 +227,8 @@ pub enum Field {
     State,
     /// A country.
     Country,
+    /// For how long something is kept.
+    History,
     /// A filter or position in a URL.
     Query,
 }
@@ -274,6 +276,7 @@ impl fmt::Display for Field {
             Self::PostalCode => "The postal code",
             Self::State => "The state",
             Self::Country => "The country",
+            Self::History => "The number of days",
             Self::Query => "The address of this page",
         })
     }

@@ -37,6 +37,10 @@ uuid_id! {
     UserId
 }
 uuid_id! {
+    /// As whom the activity log of an organisation knows a person: what connects the two goes with the account.
+    Pseudonym
+}
+uuid_id! {
     /// A cluster as Kubewise knows it (not the UID that Kubernetes gives it).
     ClusterId
 }
@@ -59,6 +63,10 @@ uuid_id! {
 uuid_id! {
     /// One thing that was told.
     DeliveryId
+}
+uuid_id! {
+    /// Something that a person takes out.
+    ExportId
 }
 uuid_id! {
     /// `metadata.uid` of a Kubernetes object.

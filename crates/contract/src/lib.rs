@@ -17,7 +17,9 @@ mod notification;
 mod page;
 mod plan;
 mod policy;
+mod privacy;
 mod provider;
+mod retention;
 mod role;
 mod strength;
 mod team;
@@ -26,8 +28,8 @@ mod vulnerability;
 mod waiver;
 
 pub use account::{
-    Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors, SecondProofs,
-    SessionRow, Viewer, Ways,
+    AcceptedPolicy, Account, AuthenticatorSetup, OrganisationRef, OrganisationSettings, PasskeyRow, SecondFactors,
+    SecondProofs, SessionRow, Viewer, Ways,
 };
 pub use activity::{Action, ActivityQuery, ActivityRow, LogFault, Verdict};
 pub use audit::{
@@ -45,7 +47,8 @@ pub use cluster::{
 };
 pub use error::{Field, FieldError, Problem, UiError};
 pub use ids::{
-    ClusterId, DeliveryId, InvitationId, NotificationId, OrgId, OrgSlug, ResourceUid, TokenId, UserId, WaiverId,
+    ClusterId, DeliveryId, ExportId, InvitationId, NotificationId, OrgId, OrgSlug, Pseudonym, ResourceUid, TokenId,
+    UserId, WaiverId,
 };
 pub use input::{
     ClusterName, EmailAddress, NotificationName, OrganisationName, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, PasskeyName,
@@ -63,7 +66,9 @@ pub use notification::{
 pub use page::{Cursor, ListQuery, PAGE_SIZE, Page, is_found_anywhere};
 pub use plan::{Entitlements, Limit, Most, NodeDay, Plan, PlanLimit};
 pub use policy::{Choice, ClusterPolicy, Decided, DecidedRule, ParametersInput, Policies};
+pub use privacy::{DeletionRow, ExportRow, ExportState, OrganisationData, Privacy};
 pub use provider::{LinkedIdentity, Provider, ProviderRefusal};
+pub use retention::{About, HISTORY_DAYS, Retention, StatedTime};
 pub use role::{Access, Permission, Permissions, Role};
 pub use strength::{Strength, Weakness};
 pub use team::{ClusterChoice, InvitationRow, Invited, JoinRule, Joinable, Member, MemberRow, Team, TokenRow};

@@ -72,9 +72,9 @@ permissions! {
     ManageTeam = "manage_team",
         "Invite people, and change or end what members other than Owners may do.";
     ManageOwnership = "manage_ownership",
-        "Make somebody Owner, change or remove Owners, hand the organisation over.";
+        "Make somebody Owner, change or remove Owners, hand the organisation over, take all of its data out, delete it.";
     ManageOrganisation = "manage_organisation",
-        "Rename the organisation and decide what it asks of its members: two-step sign-in, who joins by their address.";
+        "Decide what the organisation is called, asks of its members (two-step sign-in, who joins by their address) and keeps for how long.";
     ViewActivity = "view_activity",
         "Read, export and verify the activity log; of who is limited, what was done to the clusters they see.";
     MakeTokens = "make_tokens",

@@ -7,12 +7,13 @@ use axum::{
 use http::{StatusCode, header};
 use kubewise_app::document;
 use kubewise_audit::rules;
+use kubewise_backend::{register::Register, stated_times_as_markdown};
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 use super::router::WebState;
 
 /// The pages: address, name, text.
-const PAGES: [(&str, &str, &str); 18] = [
+const PAGES: [(&str, &str, &str); 22] = [
     ("audits", "Audits", include_str!("../../../docs/audits.md")),
     ("notifications", "Notifications", include_str!("../../../docs/notifications.md")),
     ("cli", "Audits of manifests in pipelines", include_str!("../../../docs/audit/cli.md")),
@@ -31,8 +32,12 @@ const PAGES: [(&str, &str, &str); 18] = [
     ("api", "API", include_str!("../../../docs/api.md")),
     ("roles", "Roles and permissions", include_str!("../../../docs/roles.md")),
     ("configuration", "Configuration", include_str!("../../../docs/configuration.md")),
+    ("encryption", "Encryption and keys", include_str!("../../../docs/security/encryption.md")),
     ("authentication", "Signing in", include_str!("../../../docs/security/authentication.md")),
     ("activity", "The activity log", include_str!("../../../docs/activity.md")),
+    ("data", "What is stored, why and for how long", include_str!("../../../docs/privacy/data.md")),
+    ("retention", "For how long things are kept", include_str!("../../../docs/retention.md")),
+    ("export", "Taking an organisation's data out", include_str!("../../../docs/export.md")),
     ("protocol", "Ingest protocol", include_str!("../../../docs/protocol.md")),
     ("asvs", "OWASP ASVS, chapter by chapter", include_str!("../../../docs/security/asvs.md")),
 ];
@@ -49,10 +54,17 @@ impl Documentation {
     pub(super) fn new(reference: &str) -> Self {
         let pages = PAGES.iter().map(|(path, _, text)| match *path {
             "api" => rendered(&format!("{text}{reference}")),
+            "data" => rendered(&format!("{text}{}", registered())),
+            "retention" => rendered(&format!("{text}{}", stated_times_as_markdown())),
             _ => rendered(text),
         });
         Self(pages.collect())
     }
+}
+
+/// What is stored, as Markdown. That it can be read is proven by the backend's tests.
+fn registered() -> String {
+    Register::get().map(Register::markdown).unwrap_or_default()
 }
 
 /// The list of pages.
@@ -83,7 +95,8 @@ fn nothing(state: &WebState) -> Response {
     (StatusCode::NOT_FOUND, answer(state, "Nothing here", body)).into_response()
 }
 
-fn answer(state: &WebState, title: &str, body: &str) -> Response {
+/// A page of text.
+pub(super) fn answer(state: &WebState, title: &str, body: &str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -93,7 +106,7 @@ fn answer(state: &WebState, title: &str, body: &str) -> Response {
 }
 
 /// Markdown as HTML. Ours alone: what is in it is not asked to be harmless.
-fn rendered(text: &str) -> String {
+pub(super) fn rendered(text: &str) -> String {
     let mut dropped = false;
     let mut events: Vec<Event<'_>> = Parser::new_ext(text, Options::ENABLE_TABLES)
         .filter_map(move |event| match event {
@@ -162,6 +175,12 @@ fn lead_to_rules(events: Vec<Event<'_>>) -> impl Iterator<Item = Event<'_>> {
     })
 }
 
+/// Whether there is a page at this address.
+#[cfg(test)]
+pub(super) fn has(page: &str) -> bool {
+    PAGES.iter().any(|(path, ..)| *path == page)
+}
+
 /// Where a link leads on the site; none for files that are in the repository alone.
 fn address(link: &str) -> Option<String> {
     if link.contains("://") || link.starts_with(['#', '/']) {
@@ -203,6 +222,21 @@ mod tests {
         assert!(standards.contains(link));
         for rule in rules::all() {
             assert!(list.contains(&format!("href=\"/docs/rules/{}\"", rule.id)), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn what_is_stored_and_for_how_long_is_made_from_what_the_server_goes_by() {
+        let [data, retention] = ["data", "retention"].map(|page| {
+            let pages = Documentation::new("");
+            pages.0[PAGES.iter().position(|(known, ..)| *known == page).unwrap()].clone()
+        });
+        assert!(
+            data.contains("<h3 id=\"users\"><code>users</code></h3>") && data.contains("<code>password_hash</code>")
+        );
+        assert!(data.contains("<h2 id=\"about-a-person\">"));
+        for time in kubewise_backend::stated_times() {
+            assert!(retention.contains(&format!("<td>{}</td>", time.kept)), "{time:?}");
         }
     }
 

@@ -25,8 +25,9 @@ use tower_http::{
 };
 
 use super::{
-    activity_export, assets, billing, client_address, docs, events, findings_export, health, ingest, install, oidc,
-    one_task, origin, security, sessions, trace, unsubscribe, v1,
+    activity_export, assets, billing, certificate, client_address, docs, erasure, events, findings_export, health,
+    ingest, install, my_data, oidc, one_task, organisation_export, origin, policies, security, sessions, trace,
+    unsubscribe, v1,
 };
 use docs::Documentation;
 
@@ -50,6 +51,8 @@ pub struct Parts {
     pub behind_proxy: bool,
     /// Turns true when the server is asked to stop: what streams without end must end.
     pub stopping: watch::Receiver<bool>,
+    /// The address that people write to about the policies.
+    pub contact: String,
     /// Where the built files of the pages are, and what they are called.
     pub leptos: LeptosOptions,
 }
@@ -62,6 +65,7 @@ pub(super) struct WebState {
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) public_url: String,
     pub(super) https: bool,
+    pub(super) contact: Arc<str>,
     pub(super) documentation: Arc<Documentation>,
     leptos: LeptosOptions,
 }
@@ -120,6 +124,7 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         public_url: parts.public_url.clone(),
         https,
         leptos: parts.leptos.clone(),
+        contact: parts.contact.as_str().into(),
         documentation: Arc::new(Documentation::new(&reference)),
     };
     one_task::set_executor();
@@ -142,10 +147,14 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .layer(CompressionLayer::new().br(true).gzip(true).quality(tower_http::CompressionLevel::Precise(4)));
     let streams = Router::new()
         .route("/o/{org}/events", get(events::events))
-        .route("/o/{org}/activity/export", post(activity_export::export));
+        .route("/o/{org}/activity/export", post(activity_export::export))
+        .route("/o/{org}/export", post(organisation_export::export))
+        .route("/o/{org}/settings/data/certificates/{id}", get(certificate::of_cluster))
+        .route("/account/privacy/download", get(my_data::ask).post(my_data::take));
     // What a mail carries is the proof, and mail programs send no Origin.
     let unsubscribe = Router::new()
         .route("/unsubscribe", get(unsubscribe::ask).post(unsubscribe::end))
+        .route("/unsubscribe/policies", get(unsubscribe::ask_policies).post(unsubscribe::end_policies))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
         .with_state(state.clone());
     // What is signed is the proof, and Stripe sends no Origin.
@@ -159,6 +168,10 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .route("/docs", get(docs::index))
         .route("/docs/{page}", get(docs::page).layer(CompressionLayer::new().br(true).gzip(true)))
         .route("/docs/rules/{rule}", get(docs::rule).layer(CompressionLayer::new().br(true).gzip(true)))
+        .merge(policies().layer(CompressionLayer::new().br(true).gzip(true)))
+        .route("/erasure", get(erasure::show))
+        .route("/erasure/certificate", get(erasure::certificate))
+        .route(certificate::KEYS, get(certificate::keys))
         .merge(sessions::with(streams, &web, https))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES))
         .layer(origin::layer(parts.public_url.clone()))
@@ -169,4 +182,13 @@ fn web_router(parts: &Parts, web: Web, https: bool) -> Router {
         .merge(api)
         .merge(unsubscribe)
         .merge(stripe)
+}
+
+fn policies() -> Router<WebState> {
+    Router::new()
+        .route("/policies", get(policies::index))
+        .route("/policies/{policy}", get(policies::current))
+        .route("/policies/{policy}/history", get(policies::history))
+        .route("/policies/{policy}/{date}", get(policies::version))
+        .route("/policies/{policy}/{date}/changes", get(policies::changes))
 }

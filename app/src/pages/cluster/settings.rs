@@ -145,7 +145,7 @@ fn delete(place: &ClusterPlace, detail: &ClusterDetail, action: Post) -> AnyView
             <div>
                 <h2>"Delete"</h2>
                 <p>"Everything that Kubewise holds of this cluster is deleted, and its token ends. The cluster itself is not touched; \
-                    remove the agent there. This cannot be undone."</p>
+                    remove the agent there. This cannot be undone. A certificate of it then stands under Settings › Data."</p>
             </div>
             <PostForm post=action>
                 <div class="form">

@@ -217,10 +217,15 @@ fn out(org: &str, query: &ActivityQuery) -> AnyView {
 
 fn said(verdict: Result<Verdict, UiError>) -> AnyView {
     match verdict {
-        Ok(Verdict::Intact { lines, hash }) => view! {
-            <div class="note ok">{Icon::Check.show()}<span>{format!("All {} lines are as they were written. The last one's hash: ", number(lines))}<code>{hash}</code></span></div>
+        Ok(Verdict::Intact { lines, forgotten, hash }) => {
+            let what = match forgotten {
+                0 => String::new(),
+                1 => " What one of them was about is forgotten.".to_owned(),
+                some => format!(" What {} of them were about is forgotten.", number(some)),
+            };
+            let all = format!("All {} lines are as they were written.{what} The last one's hash: ", number(lines));
+            view! { <div class="note ok">{Icon::Check.show()}<span>{all}<code>{hash}</code></span></div> }.into_any()
         }
-        .into_any(),
         Ok(Verdict::Broken { seq, fault }) => view! {
             <div class="note crit">{Icon::Alert.show()}<span>{format!("Line {}: {}", number(seq), LogFault::sentence(fault))}</span></div>
         }

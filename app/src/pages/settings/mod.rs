@@ -1,7 +1,8 @@
-//! `/o/{org}/settings`: what the organisation is called and asks of its members, what it is told of, API tokens, and what
-//! was done.
+//! `/o/{org}/settings`: what the organisation is called and asks of its members, what it is told of, API tokens, what was
+//! done, and what becomes of its data.
 
 mod activity;
+mod data;
 mod new_token;
 mod notifications;
 mod organisation;
@@ -14,17 +15,19 @@ use super::frame::{Tab, tabs};
 use crate::parts::Head;
 
 pub(crate) use activity::Activity;
+pub(crate) use data::OrganisationData;
 pub(crate) use new_token::NewToken;
 pub(crate) use notifications::{AllNotifications, NewNotification, OneNotification};
 pub(crate) use organisation::OrganisationSettings;
 pub(crate) use tokens::Tokens;
 
 /// The pages of the settings, and what one must hold for each.
-const TABS: [Tab; 4] = [
+const TABS: [Tab; 5] = [
     ("/settings", "Organisation", Permission::ManageOrganisation),
     ("/settings/notifications", "Notifications", Permission::ViewInventory),
     ("/settings/tokens", "API tokens", Permission::MakeTokens),
     ("/settings/activity", "Activity log", Permission::ViewActivity),
+    ("/settings/data", "Data", Permission::ManageOrganisation),
 ];
 
 /// The first page of the settings that is of use to somebody, if there is one.

@@ -13,7 +13,9 @@ use crate::{
     Authorized, Cluster, Error, Organisation, Web, World,
     activity::Entry,
     inventory::cursor,
-    jobs, live,
+    jobs,
+    keys::KeyOf,
+    live,
     permission::{RunAudits, ViewInventory},
     world::timestamp,
 };
@@ -127,10 +129,9 @@ impl Web {
         .await?
         .flatten()
         .ok_or(Error::NotFound)?;
-        let key = self.bucket.existing_key(&mut tx, cluster.org).await?;
+        let key = self.bucket.existing_key(&mut tx, KeyOf::Organisation(cluster.org)).await?;
         tx.commit().await?;
-        let compressed = self.bucket.get(&key, &name).await?;
-        zstd::decode_all(compressed.as_slice()).map_err(|e| Error::Internal(format!("evidence: {e}")))
+        self.bucket.get(&key, &name).await
     }
 
     /// How the last audits of a cluster ended.

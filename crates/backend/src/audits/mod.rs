@@ -16,5 +16,5 @@ mod waivers;
 
 pub(crate) use again::JudgeAgain;
 pub use export::FindingsExport;
-pub(crate) use run::AuditCluster;
+pub(crate) use run::{AuditCluster, folder};
 pub(crate) use schedule::Timetable;

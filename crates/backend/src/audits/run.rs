@@ -23,7 +23,9 @@ use crate::{
     Error, Worker, bucket,
     database::{self, Scope},
     jobs::Queue,
+    keys::KeyOf,
     live,
+    logged::logged,
     notifications::{self, Occasion},
 };
 
@@ -38,6 +40,11 @@ pub(crate) struct AuditCluster {
     pub(crate) org: OrgId,
     pub(crate) cluster: ClusterId,
     pub(crate) number: i64,
+}
+
+/// Where the bucket has what an audit judged.
+pub(crate) fn folder(org: OrgId, cluster: Uuid, number: i64) -> String {
+    format!("{org}/{cluster}/audits/{number}")
 }
 
 impl Queue for AuditCluster {
@@ -76,9 +83,9 @@ impl Worker {
     pub(crate) async fn audit_cluster(&self, job: &AuditCluster) -> Result<(), Error> {
         let Some(begun) = self.begin_audit(job).await? else { return Ok(()) };
         let (found, evidence) = self.judge(job, begun.decisions, begun.completeness).await?;
-        let name = format!("{}/{}/audits/{}/evidence", job.org, job.cluster, job.number);
+        let name = format!("{}/evidence", folder(job.org, job.cluster.0, job.number));
         let mut tx = database::tenant_tx(&self.pool, job.org, &Scope::All).await?;
-        let key = self.bucket.key(&mut tx, &self.world, job.org).await?;
+        let key = self.bucket.key(&mut tx, KeyOf::Organisation(job.org)).await?;
         tx.commit().await?;
         let bytes = self.bucket.put(&key, &name, evidence).await?;
         self.end_audit(job, found, &name, bytes).await
@@ -293,7 +300,12 @@ impl Worker {
         }
         live::notify(&mut tx, job.org, job.cluster, false).await?;
         tx.commit().await?;
-        tracing::info!(cluster = %job.cluster, audit = job.number, objects = found.objects, "a cluster was audited");
+        tracing::info!(
+            cluster = logged(job.cluster),
+            audit = job.number,
+            objects = found.objects,
+            "a cluster was audited"
+        );
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     activity::Entry,
     database::{self, Scope},
     inventory::cursor,
+    logged::logged,
     notifications::{self, MISSED_AFTER, Occasion},
     permission::{RunAudits, ViewInventory},
     world::timestamp,
@@ -274,7 +275,7 @@ impl Worker {
         for org in organisations {
             // One that cannot be served does not keep the others waiting.
             if let Err(error) = self.run_due_audits_of(OrgId(org), now).await {
-                tracing::warn!(%error, %org, "audits that are due could not be asked for; tried again in a moment");
+                tracing::warn!(%error, org = logged(org), "audits that are due could not be asked for; tried again in a moment");
             }
         }
         Ok(())

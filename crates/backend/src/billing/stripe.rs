@@ -16,11 +16,17 @@ use time::{Date, OffsetDateTime};
 use crate::Error;
 
 /// People wait for some of it.
-const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// Subscriptions that are looked at: an organisation has one, and those before.
 const SUBSCRIPTIONS: u8 = 100;
+/// Sessions of Checkout that are looked at: each is open for a day.
+const CHECKOUTS: u8 = 100;
 /// Invoices that are shown: two years.
 const INVOICES: u8 = 24;
+/// Invoices that are counted at once: as many as Stripe has on a page.
+const COUNTED: u8 = 100;
+/// Stripe's code where there is nothing of that id, or not any more.
+const MISSING: &str = "resource_missing";
 /// Days of the trial.
 const TRIAL_DAYS: u8 = 14;
 
@@ -53,6 +59,16 @@ pub enum StripeFault {
     /// Its answer has not what is needed.
     #[error("its answer was not understood")]
     Garbled,
+    /// It is being asked about the same, and what comes of that is waited for.
+    #[error("is being asked about the same")]
+    Asked,
+}
+
+impl StripeFault {
+    /// Whether there is nothing of the id that was asked about, or not any more.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(code), .. } if code == MISSING)
+    }
 }
 
 impl From<StripeError> for StripeFault {
@@ -72,6 +88,7 @@ impl From<StripeError> for StripeFault {
 #[derive(Deserialize)]
 struct List<T> {
     data: Vec<T>,
+    has_more: Option<bool>,
 }
 
 /// Something that was made.
@@ -83,6 +100,7 @@ struct Made {
 /// A page of Stripe's that people are sent to.
 #[derive(Deserialize)]
 pub(super) struct Door {
+    pub(super) id: Option<String>,
     pub(super) url: Option<String>,
 }
 
@@ -317,6 +335,8 @@ struct OfCustomer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a str>,
     limit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starting_after: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -390,6 +410,15 @@ impl Stripe {
         Ok(request.send(&self.client).await?)
     }
 
+    async fn delete(&self, path: &str) -> Result<(), StripeFault> {
+        let done = RequestBuilder::new(StripeMethod::Delete, path).customize::<Made>().send(&self.client).await;
+        match done.map_err(StripeFault::from) {
+            // It was done before.
+            Err(StripeFault::Refused { status: 404, code }) if code.as_deref() == Some(MISSING) => Ok(()),
+            done => done.map(drop),
+        }
+    }
+
     /// Makes a customer; the same one when it is asked again.
     pub(super) async fn make_customer(
         &self,
@@ -417,6 +446,11 @@ impl Stripe {
         self.get(&format!("/customers/{customer}"), None::<&()>).await
     }
 
+    /// Deletes a customer. Whatever it subscribes to ends at once.
+    pub(super) async fn delete_customer(&self, customer: &str) -> Result<(), StripeFault> {
+        self.delete(&format!("/customers/{customer}")).await
+    }
+
     /// Where a subscription is bought; the same place for the same key.
     pub(super) async fn checkout(&self, purchase: &Purchase<'_>) -> Result<Door, StripeFault> {
         let sent = CheckoutSent {
@@ -437,14 +471,50 @@ impl Stripe {
         self.post("/checkout/sessions", &sent, Some(purchase.key)).await
     }
 
+    /// Ids of the sessions of Checkout in which something can still be bought.
+    pub(super) async fn open_checkouts(&self, customer: &str) -> Result<Vec<String>, StripeFault> {
+        let query = OfCustomer { customer, status: Some("open"), limit: CHECKOUTS, starting_after: None };
+        self.ids("/checkout/sessions", &query).await
+    }
+
+    /// Nothing is bought there any more.
+    pub(super) async fn expire_checkout(&self, session: &str) -> Result<(), StripeFault> {
+        let request = RequestBuilder::new(StripeMethod::Post, format!("/checkout/sessions/{session}/expire"));
+        match request.customize::<Made>().send(&self.client).await.map_err(StripeFault::from) {
+            // It is not open any more: something was bought there just now, or nothing was for a day.
+            Err(StripeFault::Refused { status: 400 | 404, .. }) => Ok(()),
+            done => done.map(drop),
+        }
+    }
+
+    /// What there is of a customer's; nothing where the customer is not there any more.
+    async fn ids(&self, path: &str, query: &OfCustomer<'_>) -> Result<Vec<String>, StripeFault> {
+        match self.get::<List<Made>, _>(path, Some(query)).await {
+            Ok(list) => Ok(list.data.into_iter().map(|one| one.id).collect()),
+            Err(fault) if fault.is_missing() => Ok(Vec::new()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Where card, address, invoices and cancelling are.
     pub(super) async fn portal(&self, customer: &str, page: &str) -> Result<Door, StripeFault> {
         self.post("/billing_portal/sessions", &PortalSent { customer, return_url: page.to_owned() }, None).await
     }
 
     pub(super) async fn subscriptions(&self, customer: &str) -> Result<Vec<Subscribed>, StripeFault> {
-        let query = OfCustomer { customer, status: Some("all"), limit: SUBSCRIPTIONS };
+        let query = OfCustomer { customer, status: Some("all"), limit: SUBSCRIPTIONS, starting_after: None };
         Ok(self.get::<List<Subscribed>, _>("/subscriptions", Some(&query)).await?.data)
+    }
+
+    /// Ids of the subscriptions that are not cancelled.
+    pub(super) async fn uncancelled(&self, customer: &str) -> Result<Vec<String>, StripeFault> {
+        let query = OfCustomer { customer, status: None, limit: SUBSCRIPTIONS, starting_after: None };
+        self.ids("/subscriptions", &query).await
+    }
+
+    /// Cancels a subscription at once. Nothing is billed for it any more, and nothing given back.
+    pub(super) async fn cancel(&self, subscription: &str) -> Result<(), StripeFault> {
+        self.delete(&format!("/subscriptions/{subscription}")).await
     }
 
     /// So many nodes from the beginning of a day on.
@@ -461,8 +531,28 @@ impl Stripe {
     }
 
     pub(super) async fn invoices(&self, customer: &str) -> Result<Vec<Invoice>, StripeFault> {
-        let query = OfCustomer { customer, status: None, limit: INVOICES };
+        let query = OfCustomer { customer, status: None, limit: INVOICES, starting_after: None };
         Ok(self.get::<List<Invoice>, _>("/invoices", Some(&query)).await?.data)
+    }
+
+    /// How many invoices there are with an amount other than 0, whatever became of them.
+    pub(super) async fn invoices_with_an_amount(&self, customer: &str) -> Result<usize, StripeFault> {
+        let mut counted = 0;
+        let mut last: Option<String> = None;
+        loop {
+            let query = OfCustomer { customer, status: None, limit: COUNTED, starting_after: last.as_deref() };
+            let page = match self.get::<List<Invoice>, _>("/invoices", Some(&query)).await {
+                Ok(page) => page,
+                // No such customer.
+                Err(fault) if fault.is_missing() && last.is_none() => return Ok(0),
+                Err(fault) => return Err(fault),
+            };
+            counted += page.data.iter().filter(|invoice| invoice.total != 0).count();
+            if page.has_more != Some(true) {
+                return Ok(counted);
+            }
+            last = Some(page.data.into_iter().next_back().and_then(|one| one.id).ok_or(StripeFault::Garbled)?);
+        }
     }
 
     /// The invoice to come; none when none will.

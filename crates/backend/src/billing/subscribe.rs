@@ -140,7 +140,8 @@ impl Web {
     ) -> Result<(), Error> {
         let wanted = self.world.now() + after;
         sqlx::query!(
-            "UPDATE subscriptions SET sync_at = least(sync_at, $2) WHERE org_id = $1 AND customer IS NOT NULL",
+            "UPDATE subscriptions SET sync_at = least(sync_at, $2)
+             WHERE org_id = $1 AND customer IS NOT NULL AND closed_at IS NULL",
             org.id.0,
             wanted
         )
@@ -207,6 +208,20 @@ impl Web {
         let door = stripe.checkout(&purchase).await?;
         let url = door.url.ok_or_else(|| Error::Internal("Stripe: Checkout without an address".to_owned()))?;
         let mut tx = org.read(&self.pool).await?;
+        // One after the other with whoever ends it for good.
+        let is_open = sqlx::query_scalar!(
+            r#"SELECT closed_at IS NULL AS "is!" FROM subscriptions WHERE org_id = $1 FOR UPDATE"#,
+            org.id.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if is_open != Some(true) {
+            tx.commit().await?;
+            if let Some(session) = door.id {
+                stripe.expire_checkout(&session).await?;
+            }
+            return Err(Error::NotFound);
+        }
         sqlx::query!(
             "UPDATE subscriptions SET checkout_url = $2, checkout_until = $3, checkouts = $4 + 1
              WHERE org_id = $1 AND checkouts = $4",
@@ -222,7 +237,8 @@ impl Web {
         Ok(url)
     }
 
-    /// The organisation's customer at Stripe: the one that was made first.
+    /// The organisation's customer at Stripe: the one that was made first. Another one is deleted, and each when billing has
+    /// ended for good meanwhile.
     async fn customer(
         &self,
         stripe: &Stripe,
@@ -232,17 +248,22 @@ impl Web {
     ) -> Result<String, Error> {
         let made = stripe.make_customer(org.id, &org.name, who, attempt).await?;
         let mut tx = org.read(&self.pool).await?;
-        let kept = sqlx::query_scalar!(
-            r#"UPDATE subscriptions SET customer = coalesce(customer, $2), sync_at = coalesce(sync_at, $3) WHERE org_id = $1
-               RETURNING customer AS "customer!""#,
+        let row = sqlx::query!(
+            r#"UPDATE subscriptions SET customer = CASE WHEN closed_at IS NULL THEN coalesce(customer, $2) ELSE customer END,
+                 sync_at = CASE WHEN closed_at IS NULL THEN coalesce(sync_at, $3) END
+               WHERE org_id = $1 RETURNING customer, closed_at IS NULL AS "is_open!""#,
             org.id.0,
             made,
             self.world.now() + ASKED_AFTER,
         )
-        .fetch_one(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(kept)
+        let (kept, is_open) = row.map_or((None, false), |row| (row.customer, row.is_open));
+        if kept.as_ref() != Some(&made) {
+            stripe.delete_customer(&made).await?;
+        }
+        kept.filter(|_| is_open).ok_or(Error::NotFound)
     }
 
     /// The way to where card, address and invoices are, and where a subscription is cancelled.
@@ -330,7 +351,8 @@ pub async fn agree_plan(owner: &sqlx::PgPool, world: &World, org: OrgId, agreed:
          ON CONFLICT (org_id) DO UPDATE SET agreed = $2, set_at = $3, sync_at = $3,
            plan = CASE WHEN $2 THEN 'enterprise' WHEN s.status IN ('trialing', 'active', 'past_due') THEN 'team' ELSE 'free' END,
            plan_before = CASE WHEN $2 THEN NULL WHEN s.agreed THEN s.plan ELSE s.plan_before END,
-           grace_until = CASE WHEN $2 THEN NULL WHEN s.agreed THEN $4 ELSE s.grace_until END",
+           grace_until = CASE WHEN $2 THEN NULL WHEN s.agreed THEN $4 ELSE s.grace_until END
+         WHERE s.closed_at IS NULL",
         org.0,
         agreed,
         now,

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 
 use super::{
-    Current, Stripe, StripeFault, TOLD_FOR, details, letters,
+    Current, Stripe, TOLD_FOR, details, letters,
     quantity::billed,
     stripe::{Customer, Invoice, Subscribed, day_of, moment},
     usage,
@@ -19,6 +19,7 @@ use crate::{
     Error, Worker,
     database::{self, Scope},
     jobs::{self, Queue},
+    logged::logged,
 };
 
 /// Ask Stripe about an organisation.
@@ -89,12 +90,19 @@ impl Worker {
         let Some(claim) = self.claim(job.org).await? else { return Ok(()) };
         match self.ask(stripe, &claim).await {
             Ok(read) => self.store(&claim, read).await,
-            Err(fault) => {
+            // The organisation is being deleted, and it was ended there meanwhile.
+            Err(Error::NotFound) => {
+                let mut tx = database::tenant_tx(&self.pool, claim.org, &Scope::All).await?;
+                asked_in_vain(&mut tx, &claim).await?;
+                Ok(tx.commit().await?)
+            }
+            Err(Error::Stripe(fault)) => {
                 let wait = FIRST_WAIT * 2_i32.saturating_pow(claim.failures.clamp(0, 16).unsigned_abs());
                 let wait = wait.min(LONGEST_WAIT);
-                tracing::warn!(%fault, org = %job.org, seconds = wait.whole_seconds(), "Stripe could not be asked; tried again");
+                tracing::warn!(%fault, org = logged(job.org), seconds = wait.whole_seconds(), "Stripe could not be asked; tried again");
                 self.wait(&claim, wait).await
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -138,14 +146,16 @@ impl Worker {
     }
 
     /// Nothing of ours is held meanwhile.
-    async fn ask(&self, stripe: &Stripe, claim: &Claim) -> Result<Read, StripeFault> {
+    async fn ask(&self, stripe: &Stripe, claim: &Claim) -> Result<Read, Error> {
         let mut differences = Vec::new();
-        let customer = if let Some(details) = &claim.details {
-            stripe.change_customer(&claim.customer, details).await?;
-            None
-        } else {
-            Some(stripe.customer(&claim.customer).await?)
+        let customer = match &claim.details {
+            Some(details) => self.tell_details(stripe, claim, details).await?,
+            None => Some(stripe.customer(&claim.customer).await?),
         };
+        if customer.as_ref().is_some_and(|customer| customer.deleted == Some(true)) {
+            let invoices = stripe.invoices(&claim.customer).await?;
+            return Ok(Read { subscription: None, told_day: None, customer, invoices, next: None, differences });
+        }
         let mut all = stripe.subscriptions(&claim.customer).await?;
         // Those that run first, the one that ran first before all; else the latest.
         all.sort_by_key(|one| if is_live(one) { (0, one.created) } else { (1, -one.created) });
@@ -170,6 +180,29 @@ impl Worker {
         Ok(Read { subscription, told_day, customer, invoices, next, differences })
     }
 
+    /// Nobody tells Stripe anything about an organisation whose billing has ended for good.
+    async fn may_tell(&self, claim: &Claim) -> Result<(), Error> {
+        if self.is_closed(claim.org).await? { Err(Error::NotFound) } else { Ok(()) }
+    }
+
+    /// Tells Stripe who is billed. Answers the customer if it is deleted there.
+    async fn tell_details(
+        &self,
+        stripe: &Stripe,
+        claim: &Claim,
+        details: &BillingDetails,
+    ) -> Result<Option<Customer>, Error> {
+        self.may_tell(claim).await?;
+        let Err(fault) = stripe.change_customer(&claim.customer, details).await else { return Ok(None) };
+        if fault.is_missing() {
+            let customer = stripe.customer(&claim.customer).await?;
+            if customer.deleted == Some(true) {
+                return Ok(Some(customer));
+            }
+        }
+        Err(fault.into())
+    }
+
     /// Tells Stripe the nodes of the days that it does not know yet, each from its beginning on. Answers the last one.
     ///
     /// On the day on which a period ends, nothing is told before it has: what is told then begins with the new period.
@@ -179,7 +212,7 @@ impl Worker {
         claim: &Claim,
         one: &mut Subscribed,
         differences: &mut Vec<Difference>,
-    ) -> Result<Option<Date>, StripeFault> {
+    ) -> Result<Option<Date>, Error> {
         let is_known = claim.subscription.as_ref() == Some(&one.id);
         let known = claim.told_day.filter(|_| is_known);
         let (Some(since), Some(begun), Some(ends), Some(item), Some(quantity)) = (
@@ -212,6 +245,7 @@ impl Worker {
         while day <= until {
             let before = one.quantity();
             if let Some(nodes) = billed(&claim.days, since, day).filter(|nodes| Some(*nodes) != before) {
+                self.may_tell(claim).await?;
                 // Two who tell the same tell it once.
                 let key = format!("kubewise-nodes-{}-{day}-{}-{nodes}", one.id, before.unwrap_or_default());
                 *one = stripe.set_quantity(&one.id, &item, nodes, from(day), &key).await?;
@@ -245,15 +279,16 @@ impl Worker {
         let row = sqlx::query!(
             "SELECT plan, agreed, plan_before, grace_until, ticket, status, subscription, quantity, period_end, ends_at,
                     past_due_since, customer
-             FROM subscriptions WHERE org_id = $1 FOR UPDATE",
+             FROM subscriptions WHERE org_id = $1 AND closed_at IS NULL FOR UPDATE",
             org.0,
         )
         .fetch_optional(&mut *tx)
         .await?;
-        // Who asked later was faster, or another customer is the organisation's by now.
+        // Who asked later was faster, or another customer is the organisation's by now, or it has ended for good.
         let Some(row) = row.filter(|row| row.ticket < claim.ticket && row.customer.as_ref() == Some(&claim.customer))
         else {
-            return Ok(());
+            asked_in_vain(&mut tx, claim).await?;
+            return Ok(tx.commit().await?);
         };
         let is_gone = read.customer.as_ref().is_some_and(|customer| customer.deleted == Some(true));
         let one = read.subscription.as_ref().filter(|_| !is_gone);
@@ -302,7 +337,13 @@ impl Worker {
             }
         }
         for Difference { what, was, found } in differences {
-            tracing::warn!(%org, what, was, found, "Stripe has it otherwise than it was known here: mended");
+            tracing::warn!(
+                org = logged(org),
+                what,
+                was,
+                found,
+                "Stripe has it otherwise than it was known here: mended"
+            );
             sqlx::query!(
                 "INSERT INTO billing_differences VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                 org.0,
@@ -354,9 +395,9 @@ impl Worker {
         .await?;
         store_invoices(&mut tx, org, &read.invoices).await?;
         match (&claim.details, read.customer) {
-            (Some(sent), _) => details::sent(&mut tx, org, sent).await?,
+            (Some(sent), None) => details::sent(&mut tx, org, sent).await?,
             (None, Some(customer)) if !is_gone => details::found(&mut tx, org, customer).await?,
-            (None, _) => {}
+            _ => {}
         }
         sqlx::query!(
             "UPDATE stripe_events SET done_at = $3 WHERE customer = $1 AND ticket < $2 AND done_at IS NULL",
@@ -366,8 +407,18 @@ impl Worker {
         )
         .execute(&mut *tx)
         .await?;
+        if is_gone {
+            // Whose they were leads to nobody.
+            sqlx::query!(
+                "UPDATE stripe_events SET customer = NULL, done_at = coalesce(done_at, $2) WHERE customer = $1",
+                claim.customer,
+                now
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
         if plan != before {
-            tracing::info!(%org, %before, now = %plan, "the plan of an organisation changed");
+            tracing::info!(org = logged(org), %before, now = %plan, "the plan of an organisation changed");
             usage::see_which_are_beyond(&mut tx, org, Current { plan, grace }.holding(now), now).await?;
         }
         let standing = letters::Standing { status, trial_end, past_due_since, ended: grace.filter(|_| plan != before) };
@@ -414,6 +465,18 @@ impl Worker {
         sqlx::query!("DELETE FROM stripe_events WHERE received_at < $1", before).execute(&self.pool).await?;
         Ok(())
     }
+}
+
+/// Nobody asks on this claim any more, and what was read is of no use.
+async fn asked_in_vain(tx: &mut PgConnection, claim: &Claim) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE subscriptions SET asking_until = NULL WHERE org_id = $1 AND asking_until = $2",
+        claim.org.0,
+        claim.until,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 fn is_live(one: &Subscribed) -> bool {

@@ -10,14 +10,15 @@ use super::{TOLD_FOR, plan};
 use crate::{
     Error, Worker,
     database::{self, Scope},
+    logged::logged,
 };
 
 /// How long a cluster is served that the plan is too small for.
 pub(crate) const BEYOND_FOR: Duration = Duration::days(14);
 /// Days that are shown.
 const SHOWN: Duration = Duration::days(61);
-/// Days are kept for so long: longer than an invoice is argued about.
-const KEPT: Duration = Duration::days(800);
+/// Days are kept for so long, then until their month has passed: longer than an invoice is argued about.
+pub(crate) const NODE_DAYS: Duration = Duration::days(800);
 
 /// A day has at least these many nodes in the cluster.
 pub(crate) async fn count_nodes(
@@ -39,7 +40,7 @@ pub(crate) async fn count_nodes(
     Ok(())
 }
 
-pub(super) fn day(now: OffsetDateTime) -> Date {
+pub(crate) fn day(now: OffsetDateTime) -> Date {
     now.to_offset(time::UtcOffset::UTC).date()
 }
 
@@ -106,7 +107,7 @@ impl Worker {
         for org in orgs {
             // One that cannot be counted does not keep the others waiting.
             if let Err(error) = self.count_nodes_of(OrgId(org)).await {
-                tracing::warn!(%error, %org, "nodes could not be counted; tried again in an hour");
+                tracing::warn!(%error, org = logged(org), "nodes could not be counted; tried again in an hour");
             }
         }
         Ok(())
@@ -129,9 +130,6 @@ impl Worker {
         .await?;
         let plan = plan(&mut tx, self.billing, org, now).await?;
         see_which_are_beyond(&mut tx, org, plan, now).await?;
-        sqlx::query!("DELETE FROM node_days WHERE org_id = $1 AND day < $2", org.0, day(now - KEPT))
-            .execute(&mut *tx)
-            .await?;
         sqlx::query!("DELETE FROM billing_differences WHERE org_id = $1 AND found_at < $2", org.0, now - TOLD_FOR)
             .execute(&mut *tx)
             .await?;

@@ -20,6 +20,7 @@ pub use extract::{NamespaceInfo, NodeInfo};
 pub use image::ImageReference;
 pub use read::{Chunk, Item, read};
 pub use record::{Record, Unfit};
+pub(crate) use sync::REMEMBERED_FOR;
 pub use sync::{Agent, Ingest, Refused};
 
 /// How long an agent may be quiet. A cluster that was not heard for three times as long is shown as silent.

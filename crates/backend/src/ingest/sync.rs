@@ -25,7 +25,7 @@ use crate::{
 /// Answers that are remembered of an epoch: as many batches can be sent again.
 const REMEMBERED: i64 = 64;
 /// How long answers of other epochs are remembered.
-const REMEMBERED_FOR: Duration = Duration::hours(24);
+pub(crate) const REMEMBERED_FOR: Duration = Duration::hours(24);
 /// Most objects of one cluster, whatever the plan: some ten times the largest clusters known to us.
 const MOST_RESOURCES: i64 = 2_000_000;
 

@@ -8,11 +8,14 @@ use time::Duration;
 use super::{
     letter,
     told::{self, Told, Way},
+    webhook::end_address,
 };
 use crate::{
     Error, Worker,
     database::{self, Scope},
     jobs::Queue,
+    keys::KeyOf,
+    logged::logged,
     mail::{self, Link, Mail},
 };
 
@@ -76,13 +79,13 @@ impl Worker {
         if begun == 0 {
             return Ok(());
         }
-        let told = told::read(&mut tx, job.org, job.notification, job.delivery).await?;
+        let told = told::read(&mut tx, &self.keys, job.org, job.notification, job.delivery).await?;
         // Nothing is held while somebody else's server is waited for.
         tx.commit().await?;
         let outcome = match &told {
             None => Outcome::Nothing,
             Some((told, way)) => self.send_told(told, way).await.unwrap_or_else(|error| {
-                tracing::error!(%error, notification = %job.notification, "a notification could not be sent yet");
+                tracing::error!(%error, notification = logged(job.notification), "a notification could not be sent yet");
                 Outcome::Failed("it could not be sent; the cause is in the server's log".to_owned())
             }),
         };
@@ -91,12 +94,15 @@ impl Worker {
 
     async fn send_told(&self, told: &Told, way: &Way) -> Result<Outcome, Error> {
         if let Way::Mail(recipient) = way {
-            let end = self.webhooks.end_address(told, self.mailer.site())?;
+            let mut tx = database::tenant_tx(&self.pool, told.org, &Scope::All).await?;
+            let key = self.keys.get(&mut tx, KeyOf::Organisation(told.org)).await?;
+            tx.commit().await?;
+            let end = end_address(&key, told, self.mailer.site())?;
             let composed = letter::write(told, self.mailer.site(), &recipient.name, end)?;
             return Ok(match self.mailer.post(&recipient.name, &recipient.email, composed).await {
                 Ok(()) => Outcome::Sent("the mail server took it".to_owned()),
                 Err(error) => {
-                    tracing::warn!(%error, notification = %told.notification, "a notification could not be mailed yet");
+                    tracing::warn!(%error, notification = logged(told.notification), "a notification could not be mailed yet");
                     Outcome::Failed("the mail server did not take it".to_owned())
                 }
             });
@@ -207,7 +213,8 @@ impl Worker {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(()) };
-        let maker = super::occasion::recipient(&mut tx, kubewise_contract::UserId(row.created_by)).await?;
+        let Some(maker) = row.created_by.map(kubewise_contract::UserId) else { return Ok(()) };
+        let maker = super::occasion::recipient(&mut tx, maker).await?;
         tx.commit().await?;
         let Some(maker) = maker.filter(|maker| maker.manages) else { return Ok(()) };
         let why = row.ended.as_deref().and_then(Ended::parse).map_or("", Ended::sentence);

@@ -15,6 +15,7 @@ use crate::{
     clusters::silent_after,
     database::{self, Scope},
     jobs,
+    logged::logged,
 };
 
 /// An audit that is begun so much later than it was due was missed.
@@ -22,7 +23,7 @@ pub(crate) const MISSED_AFTER: Duration = Duration::minutes(15);
 /// How often it is looked whether clusters fell silent.
 const LOOK_EVERY: Duration = Duration::seconds(30);
 /// Deliveries are kept for so long.
-const KEPT: Duration = Duration::days(30);
+pub(crate) const KEPT: Duration = Duration::days(30);
 /// Things of an organisation that are looked at in one transaction.
 const AT_ONCE: i64 = 200;
 
@@ -61,7 +62,7 @@ impl Worker {
         for org in organisations {
             // One that cannot be served does not keep the others waiting.
             if let Err(error) = self.look_at(OrgId(org), now, silences).await {
-                tracing::warn!(%error, %org, "notifications that are due could not be enqueued; tried again in a moment");
+                tracing::warn!(%error, org = logged(org), "notifications that are due could not be enqueued; tried again in a moment");
             }
         }
         Ok(())

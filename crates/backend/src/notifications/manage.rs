@@ -3,7 +3,7 @@
 use kubewise_contract::{
     Action, Channel, ClusterId, DeliveryEvent, DeliveryId, DeliveryRow, DeliveryState, Ended, Field, FieldError, Limit,
     ListQuery, MemberChoice, NotificationDetail, NotificationId, NotificationName, NotificationRow, Notifications,
-    Occasions, Permission, Permissions, Problem, Role, Schedule, Severity, UserId,
+    Occasions, Permission, Permissions, Problem, Pseudonym, Role, Schedule, Severity, UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -13,16 +13,18 @@ use uuid::Uuid;
 
 use super::{
     deliver::{Deliver, LOST_AFTER},
-    webhook::{fresh_secret, opened_end, secret_place, url_place},
+    webhook::{END, ended, fresh_secret, parsed_end, secret_place, url_place},
 };
 use crate::{
     Authorized, Error, Organisation, Web,
-    activity::Entry,
+    activity::{self, Entry},
     audits::Timetable,
     authorize::{Author, Holder},
     database::{self, Scope},
     inventory::cursor,
-    jobs, outbound,
+    jobs,
+    keys::KeyOf,
+    outbound,
     permission::ViewInventory,
     team,
     world::timestamp,
@@ -233,8 +235,8 @@ impl Web {
             (None, _) => None,
         };
         let id = NotificationId(self.world.uuid());
-        let sent = self.sealed(org, id, &wanted.to)?;
         let mut tx = org.write(self).await?;
+        let sent = self.sealed(&mut tx, org, id, &wanted.to).await?;
         let manages = tx.may(Permission::ManageNotifications);
         let user = match &wanted.to {
             Receiver::Member(user) => Some(user.unwrap_or(person)),
@@ -293,28 +295,39 @@ impl Web {
             return Err(Error::TooMany { seconds: 3600 });
         }
         let entry = Entry::named(Action::NotificationCreate, id.0, wanted.name.as_str());
-        let after = described(wanted, user, sent.host.as_deref());
+        let told = match user {
+            Some(user) => Some(activity::pseudonym(&mut tx, org.id, user).await?),
+            None => None,
+        };
+        let after = described(wanted, told, sent.host.as_deref());
         tx.commit(entry.after(after)).await?;
         Ok((id, sent.secret))
     }
 
     /// What of a receiver is kept.
-    fn sealed<P>(&self, org: &Authorized<Organisation, P>, id: NotificationId, to: &Receiver) -> Result<Sealed, Error> {
+    async fn sealed<P>(
+        &self,
+        tx: &mut PgConnection,
+        org: &Authorized<Organisation, P>,
+        id: NotificationId,
+        to: &Receiver,
+    ) -> Result<Sealed, Error> {
         let (Receiver::Webhook(url) | Receiver::Slack(url)) = to else { return Ok(Sealed::default()) };
         let url = outbound::address(url.expose_secret(), &self.webhooks)?;
         let host = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
+        let key = self.keys.get(tx, KeyOf::Organisation(org.id)).await?;
         let mut sealed = Sealed {
-            url: Some(self.keys.seal(&url_place(org.id, id), url.as_str().as_bytes())?),
+            url: Some(key.seal(&url_place(org.id, id), url.as_str().as_bytes())?),
             host: Some(host),
             ..Sealed::default()
         };
         if matches!(to, Receiver::Webhook(_)) {
             let secret = fresh_secret(&self.world);
             let place = secret_place(org.id, id);
-            sealed.kept_secret = Some(self.keys.seal(&place, secret.expose_secret().as_bytes())?);
+            sealed.kept_secret = Some(key.seal(&place, secret.expose_secret().as_bytes())?);
             sealed.secret = Some(secret);
         }
         Ok(sealed)
@@ -344,8 +357,13 @@ impl Web {
     /// Ends the mails that a mail is one of, by what it carries. Ended already: the same. What was not made here is
     /// [`Error::LinkEnded`].
     pub async fn unsubscribe(&self, token: &SecretString) -> Result<(), Error> {
-        let (org, id) = opened_end(&self.keys, token).ok_or(Error::LinkEnded)?;
+        let (org, sealed) = parsed_end(token).ok_or(Error::LinkEnded)?;
         let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
+        let id = match self.keys.existing(&mut tx, KeyOf::Organisation(org)).await {
+            Ok(key) => self.keys.open(&key, END, &sealed).ok().as_deref().and_then(ended).ok_or(Error::LinkEnded)?,
+            Err(Error::NotFound) => return Err(Error::LinkEnded),
+            Err(error) => return Err(error),
+        };
         let ended = sqlx::query!(
             r#"DELETE FROM notifications WHERE org_id = $1 AND id = $2 AND user_id IS NOT NULL
                RETURNING name, user_id AS "user_id!""#,
@@ -500,11 +518,11 @@ fn moment(micros: i64) -> Result<OffsetDateTime, Error> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).map_err(|_| wrong.into())
 }
 
-/// As the activity log writes it: of a webhook the host, and of a person the id.
-fn described(wanted: &NewNotification, user: Option<UserId>, host: Option<&str>) -> Value {
+/// As the activity log writes it: of a webhook the host, and of a person the pseudonym.
+fn described(wanted: &NewNotification, person: Option<Pseudonym>, host: Option<&str>) -> Value {
     json!({
         "channel": wanted.to.channel().as_str(),
-        "person": user,
+        "person": person,
         "host": host,
         "new_findings": wanted.occasions.new_findings.map(Severity::as_str),
         "failed_runs": wanted.occasions.failed_runs,

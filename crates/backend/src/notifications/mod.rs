@@ -12,7 +12,8 @@ mod webhook;
 mod words;
 
 pub(crate) use deliver::Deliver;
-pub(crate) use look::{Looked, MISSED_AFTER};
+pub(crate) use look::{KEPT, Looked, MISSED_AFTER};
 pub use manage::{NewNotification, Receiver};
 pub(crate) use occasion::{Occasion, tell};
 pub use webhook::Webhooks;
+pub(crate) use webhook::{secret_place, url_place};

@@ -1,6 +1,7 @@
 //! What is told, read when it is sent: what is not so any more is not told.
 
 use kubewise_contract::{DeliveryEvent, DeliveryId, NotificationId, OrgId, Severity, UserId};
+use secrecy::SecretString;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -8,8 +9,9 @@ use uuid::Uuid;
 use super::{
     found::{self, Found, Wanted},
     occasion::{Recipient, recipient, within},
+    webhook::{secret_place, url_place},
 };
-use crate::{Error, database::Scope};
+use crate::{Error, Keys, database::Scope, keys::KeyOf};
 
 /// Findings of which more is told than their number.
 const MOST: i64 = 20;
@@ -58,14 +60,15 @@ pub(super) struct Silence {
 /// By which way it goes.
 pub(super) enum Way {
     Mail(Recipient),
-    Webhook { url: Vec<u8>, secret: Vec<u8> },
-    Slack { url: Vec<u8> },
+    Webhook { url: SecretString, secret: SecretString },
+    Slack { url: SecretString },
 }
 
 /// What is told of a delivery that has begun, and by which way; none when there is nothing to tell any more, or nobody who
 /// may be told.
 pub(super) async fn read(
     tx: &mut PgConnection,
+    keys: &Keys,
     org: OrgId,
     notification: NotificationId,
     delivery: DeliveryId,
@@ -89,14 +92,25 @@ pub(super) async fn read(
         return Ok(None);
     }
     let broken = || Error::Internal("a notification that is not whole".to_owned());
+    let key = match &row.url {
+        Some(_) => Some(keys.existing(tx, KeyOf::Organisation(org)).await?),
+        None => None,
+    };
+    let open = |place: String, sealed: &[u8]| -> Result<SecretString, Error> {
+        let text = String::from_utf8(keys.open(key.as_ref().ok_or_else(broken)?, &place, sealed)?);
+        Ok(text.map_err(|_| Error::Internal(format!("{place}: not text")))?.into())
+    };
     let (way, scope) = match (row.channel.as_str(), row.user_id, row.url, row.secret) {
         ("mail", Some(user), ..) => {
             let Some(recipient) = recipient(tx, UserId(user)).await? else { return Ok(None) };
             let scope = recipient.scope.clone();
             (Way::Mail(recipient), scope)
         }
-        ("webhook", _, Some(url), Some(secret)) => (Way::Webhook { url, secret }, Scope::All),
-        ("slack", _, Some(url), _) => (Way::Slack { url }, Scope::All),
+        ("webhook", _, Some(url), Some(secret)) => {
+            let url = open(url_place(org, notification), &url)?;
+            (Way::Webhook { url, secret: open(secret_place(org, notification), &secret)? }, Scope::All)
+        }
+        ("slack", _, Some(url), _) => (Way::Slack { url: open(url_place(org, notification), &url)? }, Scope::All),
         _ => return Err(broken()),
     };
     let scope = within(&within(&scope, row.only), row.cluster_id);
@@ -131,7 +145,10 @@ pub(super) async fn read(
     if is_nothing && event != DeliveryEvent::Test {
         return Ok(None);
     }
-    let made_by = recipient(tx, UserId(row.created_by)).await?.map(|maker| maker.name);
+    let made_by = match row.created_by {
+        Some(maker) => recipient(tx, UserId(maker)).await?.map(|maker| maker.name),
+        None => None,
+    };
     let told = Told {
         org,
         slug: row.slug,

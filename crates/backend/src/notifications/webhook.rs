@@ -18,7 +18,8 @@ use super::{
     words,
 };
 use crate::{
-    AllowedNetworks, Error, MasterKeys, World,
+    AllowedNetworks, Error, World,
+    keys::DataKey,
     outbound::{Failed, Outbound},
     world::timestamp,
 };
@@ -35,42 +36,50 @@ const BLOCK: usize = 2_900;
 /// What is needed to send to webhooks.
 #[derive(Clone)]
 pub struct Webhooks {
-    keys: MasterKeys,
     outbound: Outbound,
 }
 
 impl Webhooks {
     /// `allowed`: networks that something may be sent to although they are not public.
-    pub fn new(keys: MasterKeys, allowed: AllowedNetworks) -> Self {
-        Self { keys, outbound: Outbound::new(allowed) }
+    pub fn new(allowed: AllowedNetworks) -> Self {
+        Self { outbound: Outbound::new(allowed) }
     }
 }
 
 /// Where the address of a webhook belongs, in the database.
-pub(super) fn url_place(org: OrgId, id: NotificationId) -> String {
+pub(crate) fn url_place(org: OrgId, id: NotificationId) -> String {
     format!("notifications.url {org} {id}")
 }
 
 /// The same for its secret.
-pub(super) fn secret_place(org: OrgId, id: NotificationId) -> String {
+pub(crate) fn secret_place(org: OrgId, id: NotificationId) -> String {
     format!("notifications.secret {org} {id}")
 }
 
 /// The place of what ends a notification by mail.
-const END: &str = "notifications.end";
+pub(super) const END: &str = "notifications.end";
 
-/// What the header of a mail carries, so that one POST ends it: sealed, so that nobody else can make one.
-fn end_token(keys: &MasterKeys, org: OrgId, id: NotificationId) -> Result<String, Error> {
-    let both = [org.0.as_bytes().as_slice(), id.0.as_bytes()].concat();
-    Ok(URL_SAFE_NO_PAD.encode(keys.seal(END, &both)?))
+/// What the header of a mail carries, so that one POST ends it: the organisation, and under its key the notification, so that
+/// nobody else can make one.
+fn end_token(key: &DataKey, org: OrgId, id: NotificationId) -> Result<String, Error> {
+    Ok(URL_SAFE_NO_PAD.encode([org.0.as_bytes().as_slice(), &key.seal(END, id.0.as_bytes())?].concat()))
 }
 
-/// What it names; none for what was not made here.
-pub(super) fn opened_end(keys: &MasterKeys, token: &SecretString) -> Option<(OrgId, NotificationId)> {
-    let sealed = URL_SAFE_NO_PAD.decode(token.expose_secret()).ok()?;
-    let both = keys.open_sealed(END, &sealed).ok()?;
-    let (org, id) = both.split_at_checked(16)?;
-    Some((OrgId(Uuid::from_slice(org).ok()?), NotificationId(Uuid::from_slice(id).ok()?)))
+/// Whose key opens the rest.
+pub(super) fn parsed_end(token: &SecretString) -> Option<(OrgId, Vec<u8>)> {
+    let both = URL_SAFE_NO_PAD.decode(token.expose_secret()).ok()?;
+    let (org, sealed) = both.split_at_checked(16)?;
+    Some((OrgId(Uuid::from_slice(org).ok()?), sealed.to_vec()))
+}
+
+/// What that names.
+pub(super) fn ended(opened: &[u8]) -> Option<NotificationId> {
+    Uuid::from_slice(opened).ok().map(NotificationId)
+}
+
+/// Where one POST ends the mails of a notification.
+pub(super) fn end_address(key: &DataKey, told: &Told, site: &str) -> Result<String, Error> {
+    Ok(format!("{site}/unsubscribe?token={}", end_token(key, told.org, told.notification)?))
 }
 
 /// A fresh secret, as it is shown once.
@@ -79,11 +88,6 @@ pub(super) fn fresh_secret(world: &World) -> SecretString {
 }
 
 impl Webhooks {
-    /// Where one POST ends the mails of a notification.
-    pub(super) fn end_address(&self, told: &Told, site: &str) -> Result<String, Error> {
-        Ok(format!("{site}/unsubscribe?token={}", end_token(&self.keys, told.org, told.notification)?))
-    }
-
     /// Sends what is told; answers the status.
     pub(super) async fn send(
         &self,
@@ -92,24 +96,18 @@ impl Webhooks {
         site: &str,
         now: OffsetDateTime,
     ) -> Result<Result<u16, Failed>, Error> {
-        let (sealed, signed, body) = match way {
+        let (url, signed, body) = match way {
             Way::Webhook { url, secret } => (url, Some(secret), body(told, site)),
             Way::Slack { url } => (url, None, chat(told, site)),
             Way::Mail(_) => return Err(Error::Internal("mail is no webhook".to_owned())),
         };
-        let open = |place: String, sealed: &[u8]| -> Result<SecretString, Error> {
-            let text = String::from_utf8(self.keys.open_sealed(&place, sealed)?);
-            Ok(text.map_err(|_| Error::Internal(format!("{place}: not text")))?.into())
-        };
-        let url = open(url_place(told.org, told.notification), sealed)?;
         let body = body.to_string();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(secret) = signed {
-            let secret = open(secret_place(told.org, told.notification), secret)?;
             let (id, at) = (told.delivery.to_string(), now.unix_timestamp().to_string());
             for (name, value) in [
-                ("webhook-signature", signature(&secret, &id, &at, &body)?),
+                ("webhook-signature", signature(secret, &id, &at, &body)?),
                 ("webhook-id", id),
                 ("webhook-timestamp", at),
             ] {
@@ -254,7 +252,7 @@ mod tests {
     use kubewise_contract::DeliveryId;
 
     use super::*;
-    use crate::notifications::found::Found;
+    use crate::{Keys, notifications::found::Found};
 
     fn told(title: &str) -> Told {
         let row = FoundRow {
@@ -300,14 +298,19 @@ mod tests {
 
     #[test]
     fn what_ends_a_notification_names_it_and_cannot_be_made_up() {
-        let keys = MasterKeys::ephemeral(&World::system());
+        let (keys, _folder) = Keys::for_tests();
+        let [key, another] = [1, 2].map(DataKey::for_tests);
         let (org, id) = (OrgId(Uuid::from_u128(1)), NotificationId(Uuid::from_u128(2)));
-        let token = end_token(&keys, org, id).unwrap();
-        assert_eq!(opened_end(&keys, &token.clone().into()), Some((org, id)));
+        let token = end_token(&key, org, id).unwrap();
+        let opened = |key: &DataKey, token: String| {
+            let (org, sealed) = parsed_end(&token.into())?;
+            Some((org, ended(&keys.open(key, END, &sealed).ok()?)?))
+        };
+        assert_eq!(opened(&key, token.clone()), Some((org, id)));
         for other in [String::new(), "x".to_owned(), token.to_uppercase(), token[..token.len() - 2].to_owned()] {
-            assert_eq!(opened_end(&keys, &other.clone().into()), None, "{other}");
+            assert_eq!(opened(&key, other.clone()), None, "{other}");
         }
-        assert_eq!(opened_end(&MasterKeys::ephemeral(&World::system()), &token.into()), None);
+        assert_eq!(opened(&another, token), None);
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl Web {
             identity: Some(proven),
             invitation: None,
             place: &visitor.place(),
+            agrees: true,
         };
         match self.make_account(newcomer).await {
             Ok(made) => Ok(made.user),

@@ -23,7 +23,7 @@ pub(super) struct ActivityQuery {
     /// Only this action, or those that begin with it: `cluster.add`, `cluster`.
     #[param(nullable = false, example = "cluster")]
     action: Option<String>,
-    /// Only what this person did, by themselves or by a token of theirs: their id.
+    /// Only what this person did, by themselves or by a token of theirs: a `person_id` of the log, or a member's id.
     #[param(nullable = false)]
     person: Option<Uuid>,
     /// From this day on (UTC).
@@ -44,10 +44,11 @@ pub(super) struct Line {
     seq: i64,
     /// When.
     at: Moment,
-    /// Who did it, by id; null for a token of the organisation.
+    /// Who did it, as the log knows them: a pseudonym in this organisation, and not the member's id; null for a token of the
+    /// organisation.
     #[schema(required)]
     person_id: Option<Uuid>,
-    /// Who did it, by name.
+    /// Who did it, by name; `former account` and a number when the account is gone.
     #[schema(required, example = "Maya Duran")]
     person: Option<String>,
     /// The API token that it was done by, if it was one.
@@ -59,7 +60,7 @@ pub(super) struct Line {
     /// What was done.
     #[schema(example = "cluster.add")]
     action: String,
-    /// To what: the name of a person, a cluster or a token.
+    /// To what: the name of a person, a cluster or a token; `(forgotten)` when that is not kept any more.
     #[schema(required, example = "eu-prod")]
     subject: Option<String>,
     /// The cluster that it is about, by id.

@@ -1,0 +1,269 @@
+//! A deletion, done: told, begun, counted, removed, counted again, certified. Each step can be done twice, so that a job
+//! that was broken off anywhere begins again.
+
+use kubewise_contract::{ClusterId, OrgId, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{Subject, TRIED_AGAIN, held::Held};
+use crate::{
+    Error, Worker, certificates,
+    database::{self, Scope},
+    jobs::{self, Queue},
+    links,
+    mail::ErasureTold,
+    retention::CERTIFICATES,
+    world::timestamp,
+};
+
+/// Mail that cannot be sent does not keep a deletion waiting for longer.
+const TOLD_WITHIN: Duration = Duration::minutes(10);
+
+/// Go on with a deletion.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Erase {
+    pub(crate) erasure: Uuid,
+}
+
+impl Queue for Erase {
+    const NAME: &'static str = "erasure";
+}
+
+/// A deletion that has begun.
+pub(super) struct Begun {
+    pub(super) id: Uuid,
+    /// What there was before.
+    pub(super) held: Held,
+    requested_at: OffsetDateTime,
+}
+
+/// What came of it.
+pub(super) struct Removed {
+    /// What is left, counted.
+    pub(super) left: Held,
+    /// Which keys were destroyed, in words.
+    pub(super) keys: Vec<&'static str>,
+    /// What others keep because they have to, and why.
+    pub(super) kept: Vec<Value>,
+}
+
+impl Worker {
+    /// Goes on with a deletion, if nobody does.
+    pub(crate) async fn erase(&self, job: &Erase) -> Result<(), Error> {
+        let mut alone = database::begin(&self.pool, None, None).await?;
+        let name = format!("kubewise erasure {}", job.erasure);
+        let is_mine =
+            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "is!""#, name)
+                .fetch_one(&mut *alone)
+                .await?;
+        if !is_mine {
+            return Ok(());
+        }
+        let row = sqlx::query!(
+            "SELECT kind, user_id, org_id, cluster_id, requested_at, due_at, mail_hash, held, ended_at FROM erasures WHERE id = $1",
+            job.erasure,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let now = self.world.now();
+        let Some(row) = row.filter(|row| row.ended_at.is_none()) else { return Ok(()) };
+        if row.mail_hash.is_none() && row.kind != "cluster" {
+            let told = self.tell_of_erasure(job.erasure, row.user_id, row.org_id, row.due_at).await;
+            // Who asked is told before there is no address any more; for as long as it can wait.
+            if let Err(error) = told
+                && now < row.requested_at + TOLD_WITHIN
+            {
+                return Err(error);
+            }
+        }
+        if row.due_at > now {
+            return Ok(());
+        }
+        // Before it begins: then some of it goes at once.
+        let subject = match (row.user_id, row.org_id, row.cluster_id) {
+            (Some(user), ..) => Subject::Account(UserId(user)),
+            (None, Some(org), Some(cluster)) => Subject::Cluster(OrgId(org), ClusterId(cluster)),
+            (None, Some(org), None) => Subject::Organisation(OrgId(org)),
+            (None, None, _) => return Err(Error::Internal("a deletion of nothing".to_owned())),
+        };
+        let held = match row.held {
+            Some(held) => serde_json::from_value(held).map_err(|e| Error::Internal(format!("erasure: {e}")))?,
+            None => self.write_down(job.erasure, subject).await?,
+        };
+        let has_begun = sqlx::query_scalar!(r#"SELECT begin_erasure($1, $2) AS "has!""#, job.erasure, now)
+            .fetch_one(&self.pool)
+            .await?;
+        if !has_begun {
+            return Ok(());
+        }
+        let begun = Begun { id: job.erasure, held, requested_at: row.requested_at };
+        match subject {
+            Subject::Account(user) => self.erase_account(&begun, user).await?,
+            Subject::Cluster(org, cluster) => self.erase_cluster(&begun, org, cluster).await?,
+            Subject::Organisation(org) => self.erase_organisation(&begun, org).await?,
+        }
+        alone.commit().await?;
+        tracing::info!(kind = row.kind, "a deletion is done");
+        Ok(())
+    }
+
+    async fn tell_of_erasure(
+        &self,
+        erasure: Uuid,
+        user: Option<Uuid>,
+        org: Option<Uuid>,
+        due_at: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let mut recipients = Vec::new();
+        let mut organisation = None;
+        if let Some(user) = user {
+            recipients.extend(
+                sqlx::query!("SELECT name, email FROM users WHERE id = $1", user)
+                    .fetch_optional(&self.pool)
+                    .await?
+                    .map(|row| (row.name, row.email)),
+            );
+        } else if let Some(org) = org {
+            let mut tx = database::tenant_tx(&self.pool, OrgId(org), &Scope::All).await?;
+            let owners = sqlx::query!(
+                "SELECT u.name, u.email FROM memberships m JOIN users u ON u.id = m.user_id
+                 WHERE m.org_id = $1 AND m.role = 'owner' ORDER BY u.id",
+                org,
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            let row = sqlx::query!("SELECT name, slug FROM organisations WHERE id = $1", org)
+                .fetch_optional(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            recipients.extend(owners.into_iter().map(|row| (row.name, row.email)));
+            organisation = row.map(|row| (row.name, row.slug));
+        }
+        let token = links::text(&self.world);
+        sqlx::query!("UPDATE erasures SET mail_hash = $2 WHERE id = $1", erasure, links::hash(&token))
+            .execute(&self.pool)
+            .await?;
+        for (name, email) in recipients {
+            let told = ErasureTold {
+                organisation: organisation.as_ref().map(|(name, slug)| (name.as_str(), slug.as_str())),
+                undone_until: (due_at > self.world.now()).then(|| due_at.unix_timestamp()),
+                token: &token,
+            };
+            if let Err(error) = self.mailer.tell_of_erasure(&name, &email, &told).await {
+                // All are told again.
+                sqlx::query!("UPDATE erasures SET mail_hash = NULL WHERE id = $1", erasure).execute(&self.pool).await?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what there is, and writes it down.
+    async fn write_down(&self, erasure: Uuid, subject: Subject) -> Result<Held, Error> {
+        let held = match subject {
+            Subject::Account(user) => self.held_about(user).await?,
+            Subject::Cluster(org, cluster) => self.held_of_cluster(org, cluster).await?,
+            Subject::Organisation(org) => self.held_of_organisation(org).await?,
+        };
+        let written = serde_json::to_value(&held).map_err(|e| Error::Internal(format!("erasure: {e}")))?;
+        sqlx::query!("UPDATE erasures SET held = $2 WHERE id = $1 AND held IS NULL", erasure, written)
+            .execute(&self.pool)
+            .await?;
+        Ok(held)
+    }
+
+    /// Removes jobs that name any of these, and mails in the outbox that do. Answers how many.
+    pub(super) async fn forget_waiting(&self, ids: &[Uuid], words: &[String]) -> Result<u64, Error> {
+        let mut removed = 0;
+        let ids = ids.iter().map(Uuid::to_string);
+        for name in ids.chain(words.iter().cloned()) {
+            // The queue's tables are its own, so this statement is not checked when it is compiled.
+            let jobs = sqlx::query(AssertSqlSafe(
+                // In one order, so that two who do so never wait for each other.
+                "DELETE FROM apalis.jobs WHERE id IN
+                   (SELECT id FROM apalis.jobs WHERE job_type <> 'erasure' AND (position($1 IN job) > 0 OR last_result::text LIKE $2)
+                    ORDER BY id FOR UPDATE)",
+            ))
+            .bind(name.as_bytes())
+            .bind(format!("%{}%", name.replace(['%', '_', '\\'], "_")))
+            .execute(&self.pool)
+            .await?;
+            removed += jobs.rows_affected();
+        }
+        Ok(removed)
+    }
+
+    /// Signs what was done, and forgets what it was done to.
+    pub(super) async fn certify(
+        &self,
+        begun: &Begun,
+        subject: Uuid,
+        kind: &str,
+        removed: Removed,
+    ) -> Result<(), Error> {
+        let mut tx = database::begin(&self.pool, None, None).await?;
+        let held = Held { organisations: Vec::new(), ..begun.held.clone() };
+        let certificate = json!({
+            "kubewise_deletion_certificate": 1,
+            "id": begun.id,
+            "issuer": self.mailer.site(),
+            "deleted": kind,
+            // Who knows the id can tell that it is this one; who does not learns nothing.
+            "subject_sha256": hex::encode(Sha256::digest(subject.to_string())),
+            "requested_at": timestamp(begun.requested_at).to_string(),
+            "completed_at": timestamp(self.world.now()).to_string(),
+            "held": held,
+            "left": removed.left,
+            "keys_destroyed": removed.keys,
+            "kept_by_others": removed.kept,
+        });
+        let signed = certificates::sign(&mut tx, &self.keys, &self.world, certificate.to_string()).await?;
+        let signed = serde_json::to_string(&signed).map_err(|e| Error::Internal(format!("certificate: {e}")))?;
+        sqlx::query!(
+            "UPDATE erasures SET ended_at = $2, certificate = $3, held = NULL, user_id = NULL, cluster_id = NULL,
+               org_id = CASE kind WHEN 'cluster' THEN org_id END
+             WHERE id = $1 AND ended_at IS NULL",
+            begun.id,
+            self.world.now(),
+            signed,
+        )
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Enqueues deletions that are due, or whose job was lost; forgets certificates that are old enough.
+    pub(crate) async fn look_for_erasures(&self) -> Result<(), Error> {
+        let now = self.world.now();
+        let mut tx = database::begin(&self.pool, None, None).await?;
+        let due = sqlx::query_scalar!(
+            // What takes long, or waits for somebody, is asked for less and less often: ten minutes apart in the end.
+            "UPDATE erasures SET next_try_at =
+               $1 + greatest(make_interval(secs => $2), least(interval '10 minutes', ($1 - greatest(requested_at, due_at)) / 4))
+             WHERE id IN
+               (SELECT id FROM erasures WHERE ended_at IS NULL AND next_try_at <= $1 AND (due_at <= $1 OR mail_hash IS NULL)
+                ORDER BY next_try_at LIMIT 100 FOR UPDATE SKIP LOCKED) RETURNING id",
+            now,
+            TRIED_AGAIN.as_seconds_f64(),
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        for erasure in due {
+            jobs::enqueue(&mut tx, &Erase { erasure }).await?;
+        }
+        sqlx::query!("DELETE FROM erasures WHERE ended_at < $1", now - CERTIFICATES).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether an account is there still, and what it is called.
+    pub(super) async fn account_of(&self, user: UserId) -> Result<Option<(String, String, String)>, Error> {
+        let row = sqlx::query!("SELECT name, email, email_canonical FROM users WHERE id = $1", user.0)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| (row.name, row.email, row.email_canonical)))
+    }
+}

@@ -1,0 +1,79 @@
+//! Mails that lie in a folder, where there is no mail server: whoever is forgotten is forgotten there too.
+
+use std::{io::ErrorKind, path::Path};
+
+use mail_parser::MessageParser;
+
+/// Removes mails that hold any of these words, whatever way they are encoded. Answers how many.
+pub(super) fn forget(folder: &Path, words: &[String]) -> std::io::Result<u64> {
+    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).filter(|word| !word.is_empty()).collect();
+    let files = match std::fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut removed = 0;
+    for file in files {
+        let path = file?.path();
+        if path.extension().is_none_or(|ending| ending != "eml") {
+            continue;
+        }
+        let mail = match std::fs::read(&path) {
+            Ok(mail) => mail,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let text = text(&mail);
+        if words.iter().any(|word| text.contains(word.as_str())) {
+            match std::fs::remove_file(&path) {
+                Ok(()) => removed += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// All that a mail says, as it stands there and decoded, in lower case.
+fn text(mail: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(mail).into_owned();
+    if let Some(message) = MessageParser::default().parse(mail) {
+        for address in [message.from(), message.to()].into_iter().flatten().flat_map(|addresses| addresses.iter()) {
+            text.extend(address.name().into_iter().chain(address.address()).flat_map(|part| ["\n", part]));
+        }
+        text.extend(message.subject().into_iter().flat_map(|subject| ["\n", subject]));
+        for at in 0..message.parts.len() {
+            let bodies = [message.body_text(at), message.body_html(at)];
+            text.extend(bodies.into_iter().flatten().flat_map(|body| ["\n".to_owned(), body.into_owned()]));
+        }
+    }
+    text.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_found_by_what_it_says_however_it_is_encoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("1.eml", "To: =?utf-8?b?SsO8cmdlbiBNw7xsbGVy?= <j@example.com>\r\nSubject: a\r\n\r\nb\r\n");
+        write(
+            "2.eml",
+            "To: x@example.com\r\nSubject: a\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nDear J=C3=BCr=\r\ngen M=C3=BCller\r\n",
+        );
+        write(
+            "3.eml",
+            "To: x@example.com\r\nSubject: a\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+SsO8cmdlbiBNw7xsbGVyPC9iPg==\r\n",
+        );
+        write("4.eml", "To: other@example.com\r\nSubject: a\r\n\r\nb\r\n");
+        write("5.txt", "Jürgen Müller");
+        assert_eq!(forget(folder.path(), &["jÜrgen müller".to_owned(), String::new()]).unwrap(), 3);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["4.eml", "5.txt"]);
+        assert_eq!(forget(&folder.path().join("none"), &["x".to_owned()]).unwrap(), 0);
+    }
+}
