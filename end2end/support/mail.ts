@@ -11,6 +11,8 @@ export interface Mail {
   subject: string;
   text: string;
   html: string;
+  /** Where one POST ends such mails (RFC 8058), if it says so. */
+  unsubscribe?: string | undefined;
 }
 
 /** Starts it; mails land in the folder, one file each. */
@@ -21,7 +23,11 @@ export async function mailServer(folder: string) {
   let count = 0;
   server.bind((_to, _id, email) => {
     const [to] = Object.keys(email.receivers);
-    const mail: Mail = { subject: String(email.headers.subject), text: email.body, html: email.html ?? "" };
+    const head = String(email.data).split("\r\n\r\n")[0]!.replaceAll(/\r\n[ \t]+/g, " ");
+    const unsubscribe = /^List-Unsubscribe-Post: List-Unsubscribe=One-Click$/im.test(head)
+      ? /^List-Unsubscribe: <([^>]+)>/im.exec(head)?.[1]
+      : undefined;
+    const mail: Mail = { subject: String(email.headers.subject), text: email.body, html: email.html ?? "", unsubscribe };
     // Renamed when it is whole.
     const file = path.join(folder, `${encodeURIComponent((to ?? "").toLowerCase())}-${String(count++).padStart(4, "0")}.json`);
     writeFileSync(`${file}.part`, JSON.stringify(mail));

@@ -119,6 +119,11 @@ export async function up(): Promise<() => Promise<void>> {
   return down;
 }
 
+/** Runs a command of whoever runs the installation; answers its line. */
+export function admin<T>(...args: string[]): T {
+  return run<T>("kubewise-server", ["admin", ...args], { KUBEWISE_DATA_DIR: path.join(stack().folder, "data") });
+}
+
 /** A small Kubernetes API of its own, with what it serves per kind. */
 export async function sampleCluster(name: string, args: string[] = []) {
   const { folder } = stack();

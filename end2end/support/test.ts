@@ -1,6 +1,7 @@
 // The test function of all tests: any error or warning in a browser's console fails the test, whatever else it checks.
 import { type BrowserContext, type Page, expect, test as base } from "@playwright/test";
 
+import { sql } from "./database.ts";
 import { keep } from "./secrets.ts";
 import { type Account, stack } from "./stack.ts";
 
@@ -88,6 +89,8 @@ export function someone(organisation: string): Account {
 
 /** Signs up through the page; ends at the organisation's overview. */
 export async function signUp(page: Page, account: Account) {
+  // All tests together make more accounts from this machine than one network may.
+  sql("DELETE FROM attempts");
   await visit(page, "/signup");
   await page.getByLabel("Your name").fill(account.name);
   await page.getByLabel("E-mail address").fill(account.email);

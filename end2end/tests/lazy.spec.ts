@@ -45,13 +45,13 @@ test("what a page needs is one chunk, named in its head and cached for ever", as
     expect(new Set(files).size, address).toBe(files.length);
     return files;
   };
-  for (const address of ["/login", `${org}/`, `${org}/clusters`, `${org}/search?q=argo`]) {
+  for (const address of ["/login", `${org}/`, `${org}/clusters`]) {
     expect(await named(address), address).toEqual([]);
   }
-  const own = ["", "/organisations", "/security", "/security/codes", "/confirm", "/sessions"].map((tab) => `/account${tab}`);
+  const own = ["", "/organisations", "/security", "/security/codes", "/confirm", "/sessions", "/privacy"].map((tab) => `/account${tab}`);
   const cluster = ["", "/applications", "/findings", "/workloads", "/images", "/vulnerabilities", "/nodes", "/namespaces", "/resources", "/settings"];
   const addresses = [...own, ...cluster.map((tab) => residentCluster() + tab), `${org}/clusters/new`, "/", "/signup", "/reset", "/verify"];
-  const whole = ["/vulnerabilities", "/audits", "/audits/waivers", "/audits/policy", "/audits/compare", "/settings", "/settings/tokens", "/settings/tokens/new", "/settings/notifications", "/settings/notifications/new", "/settings/activity", "/billing", "/team", "/team/invitations", "/team/invite"];
+  const whole = ["/vulnerabilities", "/audits", "/audits/waivers", "/audits/policy", "/audits/compare", "/settings", "/settings/tokens", "/settings/tokens/new", "/settings/notifications", "/settings/notifications/new", "/settings/activity", "/settings/data", "/search?q=argo", "/billing", "/team", "/team/invitations", "/team/invite"];
   addresses.push(...whole.map((page) => org + page));
   for (const address of addresses) {
     const files = await named(address);

@@ -6,8 +6,8 @@ import { stack } from "../support/stack.ts";
 import { addCluster, audited, expect, residentCluster, scripted, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 async function inspect(page: Page, path: string) {
-  // The documentation has no script.
-  if (path.startsWith("/docs")) await page.goto(path);
+  // The documentation and the policies have no script.
+  if (/^\/(docs|policies|unsubscribe|erasure)/.test(path)) await page.goto(path);
   else await visit(page, path);
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
@@ -27,7 +27,7 @@ for (const [form, viewport] of [
     test("on the pages outside", async ({ page, provoked }) => {
       test.slow();
       provoked.add(404).add(410);
-      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/invite", "/docs", "/docs/roles", "/docs/api", "/docs/rules", "/docs/rules/pss-host-namespaces", "/docs/nodes", "/docs/data-sent", "/nowhere"]) await inspect(page, path);
+      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/invite", "/docs", "/docs/roles", "/docs/api", "/docs/rules", "/docs/rules/pss-host-namespaces", "/docs/nodes", "/docs/data-sent", "/policies", "/policies/privacy", "/policies/sub-processors", "/policies/privacy/history", "/policies/privacy/2026-11-28/changes", "/unsubscribe/policies?token=x", "/erasure?token=x", "/nowhere"]) await inspect(page, path);
     });
 
     // Each page is looked at in light and dark, which takes seconds: a test for each part, so that none runs out of time.
@@ -43,6 +43,7 @@ for (const [form, viewport] of [
         "/account/confirm",
         "/account/sessions",
         "/account/organisations",
+        "/account/privacy",
       ]) {
         await inspect(page, path);
       }
@@ -62,6 +63,7 @@ for (const [form, viewport] of [
         `${org}/settings/notifications`,
         `${org}/settings/notifications/new`,
         `${org}/settings/activity`,
+        `${org}/settings/data`,
         `${org}/`,
         `${org}/clusters`,
         `${org}/clusters?q=none`,
@@ -159,8 +161,8 @@ test("nothing is wider than a phone", async ({ page }) => {
   const cluster = residentCluster();
   const org = `/o/${stack().resident.slug}`;
   const tabs = ["", "/applications", "/workloads", "/images", "/vulnerabilities", "/vulnerabilities?image=php:7.4-apache", "/nodes", "/namespaces", "/resources", "/settings", "/install"];
-  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/docs/roles", "/docs/api", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/notifications", "settings/notifications/new", "settings/activity", "audits/waivers", "audits/waivers/new", "audits/policy"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, `${org}/vulnerabilities?q=CVE-2023-45853`, ...tabs.map((tab) => cluster + tab)]) {
-    if (path.startsWith("/docs")) await page.goto(path);
+  for (const path of ["/", "/account", "/account/security", "/account/security/codes", "/account/confirm", "/account/sessions", "/account/organisations", "/account/privacy", "/docs/roles", "/docs/api", "/policies", "/policies/privacy", "/policies/cookies", "/reset", ...["team", "team/invite", "team/invitations", "settings", "settings/tokens", "settings/tokens/new", "settings/notifications", "settings/notifications/new", "settings/activity", "settings/data", "audits/waivers", "audits/waivers/new", "audits/policy"].map((tab) => `${org}/${tab}`), `${org}/`, `${org}/clusters`, `${org}/search?q=argo`, `${org}/vulnerabilities?q=CVE-2023-45853`, ...tabs.map((tab) => cluster + tab)]) {
+    if (/^\/(docs|policies)/.test(path)) await page.goto(path);
     else await visit(page, path);
     const viewport = page.locator("html");
     const wide = await viewport.evaluate((html) => html.scrollWidth - html.clientWidth).catch(() => 0);

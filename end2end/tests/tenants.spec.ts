@@ -71,6 +71,7 @@ test("another organisation's server functions answer as if nothing were there", 
     namespaces: { org, cluster, query },
     resources: { org, cluster, query },
     resource: { org, cluster, uid: randomUUID() },
+    organisation_data: { org },
   };
   const writes: Record<string, Record<string, string>> = {
     add_cluster: { org, name: "mine-now" },
@@ -78,6 +79,9 @@ test("another organisation's server functions answer as if nothing were there", 
     rotate_token: { org, cluster },
     revoke_token: { org, cluster },
     delete_cluster: { org, cluster, confirmation: "eu-prod" },
+    set_history: { org, days: "30" },
+    delete_organisation: { org, organisation: "Northwind Retail", when: "now" },
+    keep_organisation: { org },
   };
   const origin = { origin: url };
   for (const target of [org, own.slug]) {

@@ -499,7 +499,13 @@ async fn a_cluster_is_added_filled_renamed_and_deleted() {
     let renamed = &lines["items"][1];
     assert_eq!((&renamed["before"], &renamed["after"]), (&json!({"name": "eu-prod"}), &json!({"name": "eu"})));
     assert_eq!(renamed["place"], "this machine");
-    assert_eq!(lines["items"].as_array().unwrap().last().unwrap()["person_id"], json!(api.tenant.user));
+    // A person stands in it by a pseudonym, which finds their lines as their id does.
+    let theirs = lines["items"].as_array().unwrap().last().unwrap();
+    assert!(theirs["person"].is_string() && theirs["person_id"] != json!(api.tenant.user), "{theirs}");
+    let person = theirs["person_id"].as_str().unwrap();
+    let by_pseudonym = api.all(&format!("/v1/activity?person={person}"), token).await;
+    assert_eq!(by_pseudonym, api.all(&format!("/v1/activity?person={}", api.tenant.user), token).await);
+    assert!(by_pseudonym.contains(theirs), "{by_pseudonym:?}");
 }
 
 #[tokio::test]

@@ -119,6 +119,10 @@ fn of_accounts() -> Vec<Case> {
         ("/api/sessions", SignedIn, Json, json!({})),
         ("/api/end_session", SignedIn, Form, json!({"id": ""})),
         ("/api/end_other_sessions", SignedIn, Form, json!({})),
+        ("/api/privacy", SignedIn, Json, json!({})),
+        ("/api/request_export", SignedIn, Form, json!({})),
+        ("/api/set_policy_mails", SignedIn, Form, json!({})),
+        ("/api/delete_account", SignedIn, Form, json!({"email": ""})),
     ]
 }
 
@@ -139,6 +143,10 @@ fn of_organisations(t: &Tenant, cluster: &str) -> Vec<Case> {
         ("/api/require_second_factor", May(ManageOrganisation), Form, json!({"org": org})),
         ("/api/rename_organisation", May(ManageOrganisation), Form, json!({"org": org, "organisation": "Acme"})),
         ("/api/set_join_rule", May(ManageOrganisation), Form, json!({"org": org})),
+        ("/api/organisation_data", May(ManageOrganisation), Json, json!({"org": org})),
+        ("/api/set_history", May(ManageOrganisation), Form, json!({"org": org, "days": "30"})),
+        ("/api/delete_organisation", May(ManageOwnership), Form, json!({"org": org, "organisation": ""})),
+        ("/api/keep_organisation", May(ManageOwnership), Form, json!({"org": org})),
         ("/api/billing", May(Permission::ManageBilling), Json, json!({"org": org})),
         (
             "/api/set_billing_details",
@@ -326,6 +334,7 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/account/security/codes", SignedIn),
         ("/account/confirm", SignedIn),
         ("/account/sessions", SignedIn),
+        ("/account/privacy", SignedIn),
         ("/admin", Installation),
         ("/admin/accounts", Installation),
         ("/admin/jobs", Installation),
@@ -339,6 +348,7 @@ fn routes() -> Vec<(&'static str, Needs)> {
         ("/o/:org/settings/notifications/new", May(ViewInventory)),
         ("/o/:org/settings/notifications/:notification", May(ViewInventory)),
         ("/o/:org/settings/activity", May(ViewActivity)),
+        ("/o/:org/settings/data", May(ManageOrganisation)),
         ("/o/:org/billing", May(Permission::ManageBilling)),
         ("/o/:org/team", May(ViewTeam)),
         ("/o/:org/team/invitations", May(ManageTeam)),
@@ -587,7 +597,8 @@ fn is_accounted_for(path: &str, status: u16) -> bool {
         | "/api/invitation"
         | "/api/accept_invitation"
         | "/api/sign_up_invited" => status == 410,
-        // Things that are not there, or not theirs. There is no issuer, and a password is set already.
+        // Things that are not there, or not theirs. There is no issuer, a password is set already, and nothing is about to be
+        // deleted.
         "/api/end_session"
         | "/api/remove_passkey"
         | "/api/unlink_google"
@@ -597,6 +608,7 @@ fn is_accounted_for(path: &str, status: u16) -> bool {
         | "/api/change_member"
         | "/api/remove_member"
         | "/api/transfer_ownership"
+        | "/api/keep_organisation"
         | "/api/join_organisation"
         | "/api/revoke_api_token"
         | "/api/disable_account"
@@ -790,9 +802,18 @@ async fn what_changes_something_must_come_from_our_own_pages() {
     assert!(functions.len() >= 30, "the server functions are seen");
     let pages =
         leptos_axum::generate_route_list(App).into_iter().map(|route| route.path().replace(['{', '}', '*'], ""));
-    let others =
-        ["/o/acme/events", "/o/acme/activity/export", "/o/acme/billing/checkout", "/o/acme/billing/portal", "/nowhere"]
-            .map(str::to_owned);
+    let others = [
+        "/o/acme/events",
+        "/o/acme/activity/export",
+        "/o/acme/export",
+        "/o/acme/settings/data/certificates/x",
+        "/o/acme/billing/checkout",
+        "/o/acme/billing/portal",
+        "/account/privacy/download",
+        "/erasure",
+        "/nowhere",
+    ]
+    .map(str::to_owned);
     let foreign = format!("{}.evil.example", server.url);
     for path in functions.iter().cloned().chain(pages).chain(others) {
         for method in &UNSAFE {
@@ -845,16 +866,23 @@ async fn the_only_other_routes_that_change_something_are_those_of_agents_of_mail
     assert!(of_the_api >= 12, "{found:#?}");
     found.retain(|line| !in_the_api(line));
     found.sort();
-    assert_eq!(found.len(), 5, "{found:#?}");
-    // Behind the same layer as pages; see `the_log_is_taken_out_by_who_may_read_it`.
-    assert!(found[0].starts_with("router.rs: ") && found[0].contains("post(activity_export::export)"), "{found:#?}");
+    // The first three are behind the same layer as pages.
+    let [data, log, export, ended, mails, stripe, agents, nothing] = <[String; 8]>::try_from(found).unwrap();
+    // See `who_has_no_link_to_their_data_is_told_so`.
+    assert!(data.starts_with("router.rs: ") && data.contains("post(my_data::take)"), "{data}");
+    // See `the_log_is_taken_out_by_who_may_read_it`.
+    assert!(log.starts_with("router.rs: ") && log.contains("post(activity_export::export)"), "{log}");
+    // See `an_organisation_is_taken_out_by_its_owners`.
+    assert!(export.starts_with("router.rs: ") && export.contains("post(organisation_export::export)"), "{export}");
     // By what a mail carries; see `one_post_ends_the_mails_that_a_mail_is_one_of`.
-    assert!(found[1].starts_with("router.rs: ") && found[1].contains("post(unsubscribe::end)"), "{found:#?}");
+    assert!(ended.starts_with("router.rs: ") && ended.contains("post(unsubscribe::end)"), "{ended}");
+    // The same; see `a_mail_of_a_real_conversation_ends_such_mails_by_one_post`.
+    assert!(mails.starts_with("router.rs: ") && mails.contains("post(unsubscribe::end_policies)"), "{mails}");
     // By what Stripe signs; see `only_what_stripe_signed_and_just_now_is_taken`.
-    assert!(found[2].starts_with("router.rs: ") && found[2].contains("post(billing::receive)"), "{found:#?}");
-    assert!(found[3].starts_with("router.rs: ") && found[3].contains("post(ingest::sync)"), "{found:#?}");
+    assert!(stripe.starts_with("router.rs: ") && stripe.contains("post(billing::receive)"), "{stripe}");
+    assert!(agents.starts_with("router.rs: ") && agents.contains("post(ingest::sync)"), "{agents}");
     // What the API has no route for.
-    assert!(found[4].starts_with("routes.rs: ") && found[4].contains("any(StatusCode::NOT_FOUND)"), "{found:#?}");
+    assert!(nothing.starts_with("routes.rs: ") && nothing.contains("any(StatusCode::NOT_FOUND)"), "{nothing}");
 
     // No browser keeps what an agent proves itself with, so no page of others can make one send it.
     let server = TestServer::start().await;
@@ -898,7 +926,7 @@ async fn live_events_are_for_members_alone() {
 }
 
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
-const OTHERS: [(&str, &str); 15] = [
+const OTHERS: [(&str, &str); 27] = [
     ("/healthz", "anybody: says that the process runs"),
     ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
@@ -907,12 +935,30 @@ const OTHERS: [(&str, &str); 15] = [
     ("/docs", "anybody: the documentation"),
     ("/docs/{page}", "anybody: the documentation"),
     ("/docs/rules/{rule}", "anybody: the documentation"),
+    ("/policies", "anybody: the policies"),
+    ("/policies/{policy}", "anybody: the policies"),
+    ("/policies/{policy}/history", "anybody: the policies"),
+    ("/policies/{policy}/{date}", "anybody: the policies"),
+    ("/policies/{policy}/{date}/changes", "anybody: the policies"),
+    ("/erasure", "whoever has its address, which carries the proof (server/tests/privacy.rs)"),
+    ("/erasure/certificate", "whoever has its address, which carries the proof (server/tests/privacy.rs)"),
+    ("certificate::KEYS", "anybody: the public keys of certificates"),
+    ("/account/privacy/download", "whose data it is, signed in, by the link of a mail (server/tests/privacy.rs)"),
     ("/unsubscribe", "whoever has the mail, by what its header carries (server/tests/notifications.rs)"),
+    ("/unsubscribe/policies", "whoever has the mail, by what its header carries (server/tests/policies.rs)"),
     ("billing::WEBHOOK", "Stripe, by what it signs (server/tests/stripe.rs)"),
     ("/o/{org}/billing/checkout", "manage_billing (the_ways_to_stripe_are_for_who_pays)"),
     ("/o/{org}/billing/portal", "manage_billing (the_ways_to_stripe_are_for_who_pays)"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),
     ("/o/{org}/activity/export", "view_activity (the_log_is_taken_out_by_who_may_read_it)"),
+    (
+        "/o/{org}/export",
+        "manage_ownership, who proved lately who they are (an_organisation_is_taken_out_by_its_owners)",
+    ),
+    (
+        "/o/{org}/settings/data/certificates/{id}",
+        "manage_organisation (certificates_of_clusters_are_for_who_manages_the_organisation)",
+    ),
     ("/o/{org}/clusters/{cluster}/findings/export", "view_inventory (findings_are_taken_out_by_who_sees_the_cluster)"),
 ];
 
@@ -969,6 +1015,52 @@ async fn the_log_is_taken_out_by_who_may_read_it() {
                 assert!(text.starts_with("line,at,person,token,from,action,subject,cluster,before,after\n"), "{text}");
             }
         }
+    }
+}
+
+/// Of routes that people come to by a link or a button, who is signed out is led to sign in.
+fn led_to_sign_in(refused: Option<u16>) -> Option<u16> {
+    refused.map(|status| if status == 401 { 303 } else { status })
+}
+
+#[tokio::test]
+async fn an_organisation_is_taken_out_by_its_owners() {
+    let mut world = World::new(true).await;
+    let cluster = world.cluster().await;
+    for caller in Caller::ALL {
+        world.enrol(caller, &cluster).await;
+        let refused = led_to_sign_in(expected(Needs::May(Permission::ManageOwnership), caller, false));
+        let path = format!("/o/{}/export", world.tenant.slug);
+        let (browser, _) = world.callers.get_mut(&format!("{caller:?}")).unwrap();
+        let response = browser.post(&path, &[]).await;
+        assert_eq!(response.status().as_u16(), refused.unwrap_or(200), "{caller:?} takes all out");
+        let text = response.text().await.unwrap();
+        assert_eq!(text.contains(HIDDEN), refused.is_none(), "{caller:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_of_clusters_are_for_who_manages_the_organisation() {
+    let mut world = World::new(true).await;
+    let cluster = world.cluster().await;
+    let id = uid(7);
+    sqlx::query(
+        "INSERT INTO erasures (id, kind, hash, org_id, requested_at, due_at, next_try_at, ended_at, certificate)
+         VALUES ($1, 'cluster', sha256('x'), $2, now(), now(), now(), now(), 'signed')",
+    )
+    .bind(id)
+    .bind(world.org)
+    .execute(&world.server.database.superuser())
+    .await
+    .unwrap();
+    for caller in Caller::ALL {
+        world.enrol(caller, &cluster).await;
+        let refused = led_to_sign_in(expected(Needs::May(Permission::ManageOrganisation), caller, false));
+        let (browser, _) = &world.callers[&format!("{caller:?}")];
+        let path = format!("/o/{}/settings/data/certificates/{id}?download=1", world.tenant.slug);
+        let response = browser.get(&path).await;
+        assert_eq!(response.status().as_u16(), refused.unwrap_or(200), "{caller:?}");
+        assert_eq!(response.text().await.unwrap() == "signed", refused.is_none(), "{caller:?}");
     }
 }
 

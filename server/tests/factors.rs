@@ -216,6 +216,9 @@ async fn what_a_borrowed_session_must_not_do_asks_for_a_proof_of_the_last_ten_mi
         ("/api/require_second_factor", &about[..1]),
         ("/api/rotate_token", &about[..2]),
         ("/api/delete_cluster", &about[..3]),
+        ("/api/delete_account", &[("email", "maya@example.com")][..]),
+        ("/api/set_history", &[("org", "acme"), ("days", "30")][..]),
+        ("/api/delete_organisation", &[("org", "acme"), ("organisation", "Acme")][..]),
     ] {
         assert_eq!(browser.call(path, form).await, 403, "{path}");
         let response = browser.post(path, form).await;

@@ -281,13 +281,13 @@ async fn whoever_runs_the_installation_ends_the_sessions_of_one_or_of_all() {
 
 #[tokio::test]
 async fn where_people_are_invited_an_invitation_lets_one_in_with_its_address() {
-    use kubewise_backend::{MasterKeys, PasswordPolicy, SignUpPolicy, Web, admin, database::Part};
+    use kubewise_backend::{PasswordPolicy, SignUpPolicy, Web, admin, database::Part};
     use kubewise_contract::EmailAddress;
     use secrecy::ExposeSecret;
     let (clock, world) = Clock::new();
     let with = async |policy| {
         TestServer::start_of(world.clone(), move |database, world, _| {
-            let (passwords, keys) = (PasswordPolicy::new(world, 2).unwrap(), MasterKeys::ephemeral(world));
+            let (passwords, keys) = (PasswordPolicy::new(world, 2).unwrap(), database.keys());
             Web::new(database.pool(Part::Web), world.clone(), passwords, keys, database.bucket(), policy)
         })
         .await

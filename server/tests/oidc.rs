@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use common::{Browser, Clock, PASSWORD, PostOffice, TestServer};
 use issuer::{CLIENT, Fault, Issuer, Person, SECRET, parameters, person};
-use kubewise_backend::{MasterKeys, Oidc, PasswordPolicy, SignUp, SignUpPolicy, Web, database::Part};
+use kubewise_backend::{Oidc, PasswordPolicy, SignUp, SignUpPolicy, Web, database::Part};
 use kubewise_contract::{EmailAddress, OrganisationName, PersonName};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
@@ -37,7 +37,7 @@ impl World {
             let back = format!("{own}/login/google/callback");
             let oidc = Oidc::new(world, &url, CLIENT, &SECRET.to_owned().into(), back).unwrap();
             let passwords = PasswordPolicy::new(world, 2).unwrap();
-            let keys = MasterKeys::ephemeral(world);
+            let keys = database.keys();
             Web::new(database.pool(Part::Web), world.clone(), passwords, keys, database.bucket(), signup)
                 .with_oidc(Some(oidc))
         })
@@ -118,6 +118,12 @@ async fn who_has_no_account_gets_one_and_comes_back_to_it() {
     assert_eq!((&account["name"], &account["email"]), (&json!("Maya Duran"), &json!(MAYA)));
     assert_eq!((&account["is_verified"], &account["has_password"]), (&json!(true), &json!(false)));
     assert_eq!(account["provider"]["linked"]["email"], MAYA);
+    // As whoever makes an account does.
+    let agreed: Vec<String> = sqlx::query_scalar("SELECT policy FROM policy_acceptances ORDER BY policy")
+        .fetch_all(&world.server.database.superuser())
+        .await
+        .unwrap();
+    assert_eq!(agreed, ["privacy", "security"]);
 
     // Another browser, another address there: it is the subject that counts.
     let mut elsewhere = world.server.browser();

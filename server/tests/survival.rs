@@ -15,9 +15,9 @@ use std::{
 };
 
 use kubewise_backend::{
-    Bucket, BucketAddress, MasterKeys, PasswordPolicy, SignUpPolicy, Web, World,
+    Bucket, BucketAddress, PasswordPolicy, SignUpPolicy, Web, World,
     database::{Part, Target, migrate},
-    testing::TestDatabase,
+    testing::{TestDatabase, keys_of},
 };
 use kubewise_protocol::KINDS;
 use kubewise_sample_cluster::{SampleCluster, ServeHandle};
@@ -61,13 +61,14 @@ struct Stack {
 impl Stack {
     /// On a database of the PostgreSQL of the tests.
     async fn new(cluster: SampleCluster) -> Self {
-        let database = TestDatabase::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new().await.with_data_of(folder.path());
         let parts = [(Part::Owner, "OWNER"), (Part::Web, "WEB"), (Part::Ingest, "INGEST"), (Part::Worker, "WORKER")];
         let databases = parts.map(|(part, name)| {
             (format!("KUBEWISE_DATABASE_URL_{name}"), database.url(part).expose_secret().to_owned())
         });
         let web = database.web(&World::system());
-        Self::with(cluster, tempfile::tempdir().unwrap(), databases.to_vec(), database.superuser(), &web).await
+        Self::with(cluster, folder, databases.to_vec(), database.superuser(), &web).await
     }
 
     /// On a PostgreSQL that the server starts itself, as it does where none is given; and where that is.
@@ -81,7 +82,7 @@ impl Stack {
         migrate(&superuser, &Target::new(&urls.owner, Part::Owner).unwrap()).await.unwrap();
         let world = World::system();
         let passwords = PasswordPolicy::new(&world, 1).unwrap();
-        let keys = MasterKeys::ephemeral(&world);
+        let keys = keys_of(folder.path());
         let objects = BucketAddress::Folder(folder.path().join("objects"));
         let bucket = Bucket::open(&objects, keys.clone()).unwrap();
         let pool = Target::new(&urls.web, Part::Web).unwrap().pool(2);

@@ -58,6 +58,7 @@ fn serve(files: &TlsFiles) -> (SocketAddr, watch::Sender<bool>) {
         public_url: format!("https://localhost:{}", address.port()),
         behind_proxy: false,
         stopping: stopping.clone(),
+        contact: "contact@example.com".to_owned(),
         leptos: LeptosOptions::builder().output_name("kubewise").build(),
     };
     tokio::spawn(listen(listener, router(parts), async move { drop(stopping.wait_for(|stop| *stop).await) }));

@@ -14,9 +14,9 @@ use kubewise_backend::{
     testing::{Installation, PLACE, Tenant},
 };
 use kubewise_contract::{
-    Access, Action, ActivityQuery, BillingDetails, ClusterName, Decided, EmailAddress, Field, ListQuery, LogFault,
-    NotificationName, Occasions, OrganisationName, ParametersInput, Permission, Problem, Role, Schedule, TokenName,
-    Verdict, WaiverId, WaiverInput, WaiversQuery,
+    Access, Action, ActivityQuery, BillingDetails, ClusterId, ClusterName, Decided, EmailAddress, Field, ListQuery,
+    LogFault, NotificationName, Occasions, OrganisationName, ParametersInput, Permission, Problem, Role, Schedule,
+    Timestamp, TokenId, TokenName, Verdict, WaiverId, WaiverInput, WaiversQuery,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -75,7 +75,9 @@ impl<'a> Log<'a> {
         let row = &rows[0];
         let value = |column| row.get::<Option<String>, _>(column).map(|text| serde_json::from_str(&text).unwrap());
         assert_eq!(row.get::<String, _>("action"), action.as_str());
-        assert_eq!(row.get::<Option<Uuid>, _>("person_id"), Some(who.user_id().0), "{}", action.as_str());
+        let known = self.known(who).await;
+        assert_ne!(known, who.user_id().0, "an id is no pseudonym");
+        assert_eq!(row.get::<Option<Uuid>, _>("person_id"), Some(known), "{}", action.as_str());
         assert_eq!(row.get::<Option<Uuid>, _>("token_id"), token, "{}", action.as_str());
         assert_eq!(row.get::<String, _>("place"), PLACE, "{}", action.as_str());
         assert_eq!(row.get::<Option<Uuid>, _>("subject_id"), subject, "{}", action.as_str());
@@ -84,6 +86,11 @@ impl<'a> Log<'a> {
         assert_eq!(row.get::<time::OffsetDateTime, _>("at"), self.at.world.now());
         self.read = row.get("seq");
         self.seen.insert(action.as_str().to_owned());
+    }
+
+    /// As whom the log knows somebody.
+    async fn known(&self, who: &Actor) -> Uuid {
+        self.at.pseudonym(self.tenant, who).await
     }
 
     /// Nothing was written.
@@ -121,6 +128,11 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     web.require_second_factor(&settings, owner, false).await.unwrap();
     let (before, after) = (json!({ "required": false }), json!({ "required": false }));
     log.wrote(owner, Action::SecondFactorRequire, None, Some(before), Some(after)).await;
+    for (before, after) in [(None, Some(90)), (Some(90), None)] {
+        web.set_history(&settings, after).await.unwrap();
+        let [before, after] = [before, after].map(|days: Option<u32>| Some(json!({ "days": days })));
+        log.wrote(owner, Action::HistorySet, None, before, after).await;
+    }
     let rule = json!({ "domain": "example.com", "role": "viewer" });
     for (role, before, after) in [(Some(Role::Viewer), Value::Null, rule.clone()), (None, rule.clone(), Value::Null)] {
         web.set_join_rule(&settings, owner, role).await.unwrap();
@@ -174,11 +186,11 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
         .await
         .unwrap();
     web.accept_invitation(&guest, &"link".to_owned().into()).await.unwrap();
-    log.wrote(&guest, Action::MemberJoin, Some(guest.user_id().0), None, Some(given.clone())).await;
+    log.wrote(&guest, Action::MemberJoin, Some(log.known(&guest).await), None, Some(given.clone())).await;
     let neighbour = at.person("neighbour@example.com").await;
     web.join_by_domain(&neighbour, &tenant.slug).await.unwrap();
     let viewer = json!({ "role": "viewer" });
-    log.wrote(&neighbour, Action::MemberJoin, Some(neighbour.user_id().0), None, Some(viewer.clone())).await;
+    log.wrote(&neighbour, Action::MemberJoin, Some(log.known(&neighbour).await), None, Some(viewer.clone())).await;
     web.join_by_domain(&neighbour, &tenant.slug).await.unwrap();
     log.wrote_nothing().await;
 
@@ -186,17 +198,17 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     let admin = Access { role: Role::Admin, clusters: None };
     web.change_member(&team, guest.user_id(), &admin, false).await.unwrap();
     let became = json!({ "role": "admin" });
-    log.wrote(owner, Action::MemberChange, Some(guest.user_id().0), Some(given), Some(became.clone())).await;
+    log.wrote(owner, Action::MemberChange, Some(log.known(&guest).await), Some(given), Some(became.clone())).await;
     web.remove_member(&team, neighbour.user_id(), false).await.unwrap();
-    log.wrote(owner, Action::MemberRemove, Some(neighbour.user_id().0), Some(viewer), None).await;
+    log.wrote(owner, Action::MemberRemove, Some(log.known(&neighbour).await), Some(viewer), None).await;
     let leaver = at.member(&tenant, "leaver", Role::Billing, None).await;
     web.leave(&log.look::<ViewOrganisation>(&leaver).await, &leaver).await.unwrap();
     let billing = json!({ "role": "billing" });
-    log.wrote(&leaver, Action::MemberLeave, Some(leaver.user_id().0), Some(billing), None).await;
+    log.wrote(&leaver, Action::MemberLeave, Some(log.known(&leaver).await), Some(billing), None).await;
     let ownership = log.look::<ManageOwnership>(owner).await;
     web.transfer_ownership(&ownership, owner, guest.user_id()).await.unwrap();
     let now = json!({ "role": "owner" });
-    log.wrote(owner, Action::OwnershipTransfer, Some(guest.user_id().0), Some(became), Some(now)).await;
+    log.wrote(owner, Action::OwnershipTransfer, Some(log.known(&guest).await), Some(became), Some(now)).await;
 
     // Tokens, and what is done by them.
     let tokens = log.look::<MakeTokens>(owner).await;
@@ -230,6 +242,7 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     }
     web.record_export(&log.look::<ViewActivity>(owner).await, "csv").await.unwrap();
     log.wrote(owner, Action::ActivityExport, None, None, Some(json!({ "format": "csv" }))).await;
+    ended(&mut log, &guest).await;
     let audited = web.cluster(owner, &log.tenant.slug, id).await.unwrap();
     web.run_audit(&audited).await.unwrap();
     log.wrote(owner, Action::AuditRun, Some(id.0), None, Some(json!({ "audit": 1 }))).await;
@@ -254,6 +267,18 @@ async fn all_that_is_done_in_an_organisation_is_one_line_with_who_from_where_bef
     assert_eq!(log.seen, all, "each action there is was done");
     let verdict = web.verify_activity(&log.look(&guest).await).await.unwrap();
     assert!(matches!(verdict, Verdict::Intact { lines, .. } if lines == log.read), "{verdict:?}");
+}
+
+/// What only Owners do with all of it.
+async fn ended(log: &mut Log<'_>, owner: &Actor) {
+    let org = log.look::<ManageOwnership>(owner).await;
+    log.at.web.record_organisation_export(&org).await.unwrap();
+    log.wrote(owner, Action::OrganisationExport, None, None, None).await;
+    log.at.web.delete_organisation(&org, &org.name, false).await.unwrap();
+    let at = Timestamp((log.at.world.now() + time::Duration::days(7)).unix_timestamp() * 1000);
+    log.wrote(owner, Action::OrganisationDelete, None, None, Some(json!({ "at": at.to_string() }))).await;
+    log.at.web.keep_organisation(&org).await.unwrap();
+    log.wrote(owner, Action::OrganisationKeep, None, None, None).await;
 }
 
 /// What is paid. Nothing listens where Stripe would be: that somebody went is written before.
@@ -343,7 +368,7 @@ async fn told(log: &mut Log<'_>, owner: &Actor) {
     };
     let (id, _) = web.make_notification(&org, &wanted).await.unwrap();
     let after = json!({
-        "channel": "mail", "person": owner.user_id(), "host": null, "new_findings": null, "failed_runs": true,
+        "channel": "mail", "person": log.known(owner).await, "host": null, "new_findings": null, "failed_runs": true,
         "silent_clusters": false, "cluster": null, "namespaces": [], "digest": null,
     });
     log.wrote(owner, Action::NotificationCreate, Some(id.0), None, Some(after)).await;
@@ -385,11 +410,16 @@ impl Sealed {
         }
         let mut sealed = Self { at, tenant, last: 0, hash: String::new() };
         match sealed.verdict().await {
-            Verdict::Intact { lines, hash } => (sealed.last, sealed.hash) = (lines, hash),
+            Verdict::Intact { lines, forgotten: 0, hash } => (sealed.last, sealed.hash) = (lines, hash),
+            intact @ Verdict::Intact { .. } => panic!("{intact:?}"),
             broken @ Verdict::Broken { .. } => panic!("{broken:?}"),
         }
         assert_eq!(sealed.last, 6);
         sealed
+    }
+
+    fn intact(&self, forgotten: i64) -> Verdict {
+        Verdict::Intact { lines: self.last, forgotten, hash: self.hash.clone() }
     }
 
     async fn verdict(&self) -> Verdict {
@@ -430,7 +460,7 @@ impl Sealed {
         ] {
             sqlx::query(statement).execute(&behind).await.unwrap();
         }
-        let restored = Verdict::Intact { lines: self.last, hash: self.hash.clone() };
+        let restored = self.intact(0);
         assert_eq!(self.verdict().await, restored, "after all was put back");
         verdict
     }
@@ -476,7 +506,7 @@ async fn a_column_that_the_owner_of_the_schema_changes_is_found_whichever_it_is(
     .fetch_all(&sealed.at.database.superuser())
     .await
     .unwrap();
-    assert!(columns.len() >= 13, "{columns:?}");
+    assert!(columns.len() >= 16, "{columns:?}");
     // Of this line all but the token is set, and of the next one, too.
     let seq = 4;
     for column in &columns {
@@ -490,7 +520,10 @@ async fn a_column_that_the_owner_of_the_schema_changes_is_found_whichever_it_is(
             "subject" => &["'x'", "''", "NULL", "subject || ' '"],
             // To the byte: what is the same value is not the same text.
             "before" | "after" => &["'{}'", "NULL", "'null'", "(before::text || ' ')::json", "after", "before"],
-            "hash" => &["sha256('x')", "(SELECT hash FROM activity WHERE seq = 3)"],
+            "salt" => &["substr(sha256('x'), 1, 16)", "NULL"],
+            // With a mark, a line has to be empty.
+            "erased_at" => &["now()"],
+            "hash" | "commitment" => &["sha256('x')", "(SELECT hash FROM activity WHERE seq = 3)"],
             other => panic!("a new column: is {other} part of the hash? Then say here how it is changed"),
         };
         // What is set to itself stays.
@@ -531,8 +564,7 @@ async fn two_lines_that_the_owner_of_the_schema_swaps_are_found() {
 /// The hash of a line as the server makes it (crates/backend/src/activity.rs): whoever owns the schema can compute it.
 async fn hash_of(pool: &PgPool, org: Uuid, seq: i64, before: &[u8]) -> Vec<u8> {
     let row = sqlx::query(
-        "SELECT at, person_id, token_id, place, action, subject_id, subject, cluster_id, before::text, after::text
-         FROM activity WHERE org_id = $1 AND seq = $2",
+        "SELECT at, person_id, token_id, place, action, commitment FROM activity WHERE org_id = $1 AND seq = $2",
     )
     .bind(org)
     .bind(seq)
@@ -542,7 +574,7 @@ async fn hash_of(pool: &PgPool, org: Uuid, seq: i64, before: &[u8]) -> Vec<u8> {
     let micros = row.get::<time::OffsetDateTime, _>("at").unix_timestamp_nanos() / 1_000;
     let id = |name| row.get::<Option<Uuid>, _>(name).map(|id| id.as_bytes().to_vec());
     let text = |name| row.get::<Option<String>, _>(name).map(String::into_bytes);
-    let mut hash = Sha256::new_with_prefix(b"kubewise activity 1");
+    let mut hash = Sha256::new_with_prefix(b"kubewise activity 2");
     for column in [
         Some(before.to_vec()),
         Some(org.as_bytes().to_vec()),
@@ -552,11 +584,7 @@ async fn hash_of(pool: &PgPool, org: Uuid, seq: i64, before: &[u8]) -> Vec<u8> {
         id("token_id"),
         text("place"),
         text("action"),
-        id("subject_id"),
-        text("subject"),
-        id("cluster_id"),
-        text("before"),
-        text("after"),
+        row.get("commitment"),
     ] {
         hash.update([u8::from(column.is_some())]);
         if let Some(bytes) = column {
@@ -589,19 +617,19 @@ async fn chain_anew(sealed: &Sealed, from: i64) {
 async fn a_line_that_the_owner_of_the_schema_forges_is_found_though_its_hash_is_right() {
     const APPEND: &str = "INSERT INTO activity
         SELECT org_id, seq + 1, at, person_id, token_id, place, 'cluster.delete', subject_id, subject, cluster_id, before,
-               after, hash
+               after, hash, salt, commitment
         FROM activity WHERE seq = 6";
     let sealed = Sealed::new().await;
     // Hashes made anew without a change are the server's own: what follows is as good as it can be forged.
     chain_anew(&sealed, 2).await;
-    assert_eq!(sealed.verdict().await, Verdict::Intact { lines: 6, hash: sealed.hash.clone() });
+    assert_eq!(sealed.verdict().await, sealed.intact(0));
 
     // Appended, with the hash that the next line should have.
     sealed.as_owner(&[APPEND]).await;
     chain_anew(&sealed, 7).await;
     assert_eq!(sealed.verdict().await, broken(7, LogFault::Added));
     sealed.as_owner(&["DELETE FROM activity WHERE seq = 7"]).await;
-    assert_eq!(sealed.verdict().await, Verdict::Intact { lines: 6, hash: sealed.hash.clone() });
+    assert_eq!(sealed.verdict().await, sealed.intact(0));
 
     // In the middle, with all hashes after it made anew: the last one is not the sealed one.
     sealed.as_owner(&["UPDATE activity SET place = '192.0.2.0/24' WHERE seq = 3"]).await;
@@ -640,11 +668,11 @@ async fn a_log_that_is_put_back_to_an_earlier_moment_is_told_by_the_hash_that_wa
         .unwrap();
     let team = sealed.at.look::<ManageOrganisation>(&sealed.tenant.owner, &sealed.tenant.slug).await.unwrap();
     sealed.at.web.rename_organisation(&team, &OrganisationName::parse("later").unwrap()).await.unwrap();
-    let Verdict::Intact { lines: 7, hash: noted } = sealed.verdict().await else { panic!("seven lines") };
+    let Verdict::Intact { lines: 7, hash: noted, .. } = sealed.verdict().await else { panic!("seven lines") };
     let hex = hex::encode(&earlier);
     let put = format!("UPDATE activity_heads SET sealed = '\\x{hex}'");
     sealed.as_owner(&["DELETE FROM activity WHERE seq > 6", &put]).await;
-    let Verdict::Intact { lines, hash } = sealed.verdict().await else { panic!("as it was then") };
+    let Verdict::Intact { lines, hash, .. } = sealed.verdict().await else { panic!("as it was then") };
     assert_eq!((lines, &hash), (6, &sealed.hash));
     assert_ne!(hash, noted);
     // The older seal alone, with the lines left where they are, is found.
@@ -768,8 +796,11 @@ async fn the_log_is_filtered_by_action_person_and_day_and_what_is_no_day_is_refu
     assert_eq!(seqs(ActivityQuery { action: of("cluster"), ..query() }).await.unwrap(), [3, 2]);
     assert_eq!(seqs(ActivityQuery { action: of("cluster.add"), ..query() }).await.unwrap(), [3, 2]);
     assert_eq!(seqs(ActivityQuery { action: of("cluster.a"), ..query() }).await.unwrap(), [0_i64; 0]);
-    let person = of(&operator.user_id().to_string());
-    assert_eq!(seqs(ActivityQuery { person, ..query() }).await.unwrap(), [3]);
+    // As the log knows them, or as the rest of Kubewise does.
+    for id in [operator.user_id().0, at.pseudonym(&tenant, &operator).await] {
+        let person = of(&id.to_string());
+        assert_eq!(seqs(ActivityQuery { person, ..query() }).await.unwrap(), [3]);
+    }
     assert_eq!(seqs(ActivityQuery { from: of(&today), ..query() }).await.unwrap(), [3]);
     assert_eq!(seqs(ActivityQuery { to: of(&today), ..query() }).await.unwrap(), [3, 2, 1]);
     assert_eq!(seqs(ActivityQuery { from: of("0000-01-01"), ..query() }).await.unwrap(), [3, 2, 1]);
@@ -826,4 +857,327 @@ async fn a_line_says_by_what_it_was_done_also_when_that_is_gone() {
         .unwrap();
     assert!(line().await.person.unwrap().starts_with("former account "));
     assert!(matches!(at.web.verify_activity(&log).await.unwrap(), Verdict::Intact { .. }));
+}
+
+/// What is said to be about, before and after: of the lines that are shown, latest first.
+async fn subjects(at: &Installation, tenant: &Tenant, who: &Actor) -> Vec<(String, Option<String>)> {
+    let org = at.look::<ViewActivity>(who, &tenant.slug).await.unwrap();
+    let page = at.web.activity(&org, &ActivityQuery::default()).await.unwrap().rows;
+    assert_eq!(at.web.activity_export(&org, &mut ActivityQuery::default()).await.unwrap(), page, "in exports, too");
+    for line in page.iter().filter(|line| line.subject.as_deref() == Some("(forgotten)")) {
+        assert_eq!((&line.cluster, &line.before, &line.after), (&None, &None, &None), "{line:?}");
+        assert!(line.person.is_some() && !line.place.is_empty(), "{line:?}");
+    }
+    page.into_iter().map(|line| (line.action, line.subject)).collect()
+}
+
+/// The tables in which a text stands, in any column.
+async fn tables_with(at: &Installation, text: &str) -> Vec<String> {
+    let behind = at.database.superuser();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1",
+    )
+    .fetch_all(&behind)
+    .await
+    .unwrap();
+    let mut with = Vec::new();
+    for table in tables {
+        let count = format!("SELECT count(*) FROM {table} t WHERE strpos(lower(t::text), lower($1)) > 0");
+        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)).bind(text).fetch_one(&behind).await.unwrap();
+        if rows > 0 {
+            with.push(table);
+        }
+    }
+    with
+}
+
+#[tokio::test]
+async fn what_the_log_holds_of_a_cluster_is_forgotten_and_what_was_done_by_whom_and_when_is_not() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("one").await;
+    let owner = &tenant.owner;
+    let (shop, bank) = (at.cluster(&tenant, "shop").await, at.cluster(&tenant, "bank").await);
+    let limited = at.member(&tenant, "limited", Role::Operator, Some(&[shop, bank])).await;
+    let cluster = at.web.cluster::<ManageClusters>(owner, &tenant.slug, shop).await.unwrap();
+    at.web.rename_cluster(&cluster, &ClusterName::parse("checkout").unwrap()).await.unwrap();
+    // Named by its id in a line that is not about it, and by its name in another.
+    let team = at.look::<ManageTeam>(owner, &tenant.slug).await.unwrap();
+    let access = Access { role: Role::Viewer, clusters: Some(vec![shop]) };
+    at.web.change_member(&team, limited.user_id(), &access, false).await.unwrap();
+    let settings = at.look::<ManageOrganisation>(owner, &tenant.slug).await.unwrap();
+    at.web.rename_organisation(&settings, &OrganisationName::parse("checkout").unwrap()).await.unwrap();
+    at.web.rename_organisation(&settings, &OrganisationName::parse("checkouts").unwrap()).await.unwrap();
+    at.web.rename_organisation(&settings, &OrganisationName::parse("last").unwrap()).await.unwrap();
+
+    let org = at.look::<ViewActivity>(owner, &tenant.slug).await.unwrap();
+    let Verdict::Intact { lines: 8, forgotten: 0, hash } = at.web.verify_activity(&org).await.unwrap() else {
+        panic!("eight lines")
+    };
+    assert_eq!(at.forget_cluster(&tenant, shop, "checkout").await, 5);
+    let intact = Verdict::Intact { lines: 8, forgotten: 5, hash };
+    assert_eq!(at.web.verify_activity(&org).await.unwrap(), intact);
+    let line = |action: &str, subject: Option<&str>| (action.to_owned(), subject.map(str::to_owned));
+    let expected = [
+        line("organisation.rename", None),
+        line("organisation.rename", Some("(forgotten)")),
+        line("organisation.rename", Some("(forgotten)")),
+        line("member.change", Some("(forgotten)")),
+        line("cluster.rename", Some("(forgotten)")),
+        line("cluster.add", Some("bank")),
+        line("cluster.add", Some("(forgotten)")),
+        line("organisation.create", None),
+    ];
+    assert_eq!(subjects(&at, &tenant, owner).await, expected);
+    // Whose clusters are chosen sees none of what is left.
+    let viewer = at.member(&tenant, "viewer", Role::Viewer, Some(&[shop, bank])).await;
+    assert_eq!(subjects(&at, &tenant, &viewer).await, [line("cluster.add", Some("bank"))]);
+    for left in [shop.to_string(), "\"checkout\"".to_owned(), "\"shop\"".to_owned()] {
+        let lines: i64 = sqlx::query_scalar("SELECT count(*) FROM activity a WHERE strpos(a::text, $1) > 0")
+            .bind(&left)
+            .fetch_one(&at.database.superuser())
+            .await
+            .unwrap();
+        assert_eq!(lines, 0, "{left}");
+    }
+    // Once more, it is done already; and the log is gone on with.
+    assert_eq!(at.forget_cluster(&tenant, shop, "checkout").await, 0);
+    at.web.rename_organisation(&settings, &OrganisationName::parse("on").unwrap()).await.unwrap();
+    let verdict = at.web.verify_activity(&org).await.unwrap();
+    assert!(matches!(verdict, Verdict::Intact { lines: 9, forgotten: 5, .. }), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_log_longer_than_what_is_looked_at_at_once_is_emptied_to_its_end() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("one").await;
+    let shop = at.cluster(&tenant, "shop").await;
+    sqlx::query(
+        "INSERT INTO activity (org_id, seq, at, place, action, subject, cluster_id, hash)
+         SELECT $1, n, now(), 'x', 'cluster.rename', 'other', CASE WHEN n % 2 = 0 THEN $2 END, sha256('x')
+         FROM generate_series(10, 5009) n",
+    )
+    .bind(tenant.org.0)
+    .bind(shop.0)
+    .execute(&at.database.superuser())
+    .await
+    .unwrap();
+    assert_eq!(at.forget_cluster(&tenant, shop, "shop").await, 2_501);
+    assert_eq!(at.forget_cluster(&tenant, shop, "shop").await, 0);
+}
+
+/// Somebody makes and decides all that stays when they leave, and types their own name into it. Answers the token they made.
+async fn makes_and_decides(at: &Installation, tenant: &Tenant, maya: &Actor, shop: ClusterId) -> TokenId {
+    let (name, viewer) = ("Maya-Of-One", Access { role: Role::Viewer, clusters: None });
+    let team = at.look::<ManageTeam>(maya, &tenant.slug).await.unwrap();
+    at.web.invite(&team, maya, &EmailAddress::parse("guest@example.org").unwrap(), &viewer, false).await.unwrap();
+    let wanted = NewToken {
+        name: TokenName::parse(&format!("script of {name}")).unwrap(),
+        permissions: [Permission::ViewInventory].into_iter().collect(),
+        clusters: None,
+        days: 30,
+        of_organisation: true,
+    };
+    let tokens = at.look::<MakeTokens>(maya, &tenant.slug).await.unwrap();
+    let (token, _) = at.web.make_api_token(&tokens, &wanted).await.unwrap();
+    let view = at.look::<ViewInventory>(maya, &tenant.slug).await.unwrap();
+    let wanted = NewNotification {
+        name: NotificationName::parse(&format!("{name}'s")).unwrap(),
+        to: Receiver::Member(Some(tenant.owner.user_id())),
+        occasions: Occasions { new_findings: None, failed_runs: true, silent_clusters: false },
+        cluster: None,
+        namespaces: Vec::new(),
+        digest: None,
+    };
+    at.web.make_notification(&view, &wanted).await.unwrap();
+    let waiver = WaiverInput {
+        rule: "pss-host-ports".to_owned(),
+        name: "web".to_owned(),
+        reason: format!("{name} says so: ask <MAYA-of-one@example.com>."),
+        owner: name.to_owned(),
+        ..WaiverInput::default()
+    };
+    at.web.add_waiver(&at.look::<WaiveFindings>(maya, &tenant.slug).await.unwrap(), &waiver).await.unwrap();
+    let audited = at.web.cluster(maya, &tenant.slug, shop).await.unwrap();
+    at.web.run_audit(&audited).await.unwrap();
+    token
+}
+
+#[tokio::test]
+async fn a_person_whose_account_is_deleted_stands_in_no_table_and_what_they_did_stays() {
+    let at = Installation::new().await;
+    let (tenant, other) = (at.tenant("one").await, at.tenant("two").await);
+    let owner = &tenant.owner;
+    let shop = at.cluster(&tenant, "shop").await;
+    let maya = at.member(&tenant, "maya", Role::Admin, None).await;
+    at.join(&other, &maya, Role::Viewer, None).await;
+    let (id, known) = (maya.user_id(), at.pseudonym(&tenant, &maya).await);
+    let (name, address) = ("Maya-Of-One", "maya-of-one@example.com");
+    assert_ne!(known, at.pseudonym(&other, &maya).await, "in each organisation another");
+
+    let token = makes_and_decides(&at, &tenant, &maya, shop).await;
+    // What others make about them.
+    let viewer = Access { role: Role::Viewer, clusters: None };
+    let theirs = at.look::<ManageTeam>(owner, &tenant.slug).await.unwrap();
+    at.web.change_member(&theirs, id, &viewer, false).await.unwrap();
+    let elsewhere = at.look::<ManageTeam>(&other.owner, &other.slug).await.unwrap();
+    at.web.remove_member(&elsewhere, id, false).await.unwrap();
+    at.web.invite(&elsewhere, &other.owner, &EmailAddress::parse(address).unwrap(), &viewer, false).await.unwrap();
+
+    // Whoever left is known as long as they have an account.
+    let log = at.look::<ViewActivity>(&other.owner, &other.slug).await.unwrap();
+    let lines = at.web.activity(&log, &ActivityQuery::default()).await.unwrap().rows;
+    assert_eq!(lines[1].subject.as_deref(), Some(name));
+    assert_eq!(lines[0].subject.as_deref(), Some(address));
+    let left: Vec<Uuid> = sqlx::query_scalar("SELECT org_id FROM organisations_inviting($1)")
+        .bind(address)
+        .fetch_all(&at.database.pool(Part::Worker))
+        .await
+        .unwrap();
+    assert_eq!(left, [other.org.0]);
+
+    for tenant in [&tenant, &other] {
+        at.detach(tenant, &maya).await;
+        // Safe to be done twice.
+        at.detach(tenant, &maya).await;
+    }
+    let behind = at.database.superuser();
+    sqlx::query("DELETE FROM users WHERE id = $1").bind(id.0).execute(&behind).await.unwrap();
+    for text in [id.to_string().as_str(), name, address] {
+        assert_eq!(tables_with(&at, text).await, [""; 0], "{text}");
+    }
+
+    let org = at.look::<ViewActivity>(owner, &tenant.slug).await.unwrap();
+    let verdict = at.web.verify_activity(&org).await.unwrap();
+    assert!(matches!(verdict, Verdict::Intact { forgotten: 2, .. }), "{verdict:?}");
+    let former = format!("former account {}", &known.simple().to_string()[..8]);
+    let lines = at.web.activity(&org, &ActivityQuery::default()).await.unwrap().rows;
+    let shown = |action: &str| {
+        let line = lines.iter().find(|line| line.action == action).unwrap();
+        (line.person.clone().unwrap(), line.subject.clone())
+    };
+    let by_them = |subject: &str| (former.clone(), Some(subject.to_owned()));
+    assert_eq!(shown("audit.run"), by_them("shop"));
+    assert_eq!(shown("member.invite"), by_them("guest@example.org"));
+    assert_eq!(shown("token.create"), by_them("(forgotten)"));
+    assert_eq!(shown("member.change"), ("Owner-Of-One".to_owned(), Some(former.clone())));
+    let query = ActivityQuery { person: Some(known.to_string()), ..ActivityQuery::default() };
+    assert_eq!(at.web.activity(&org, &query).await.unwrap().rows.len(), 5);
+    let lines = at.web.activity(&log, &ActivityQuery::default()).await.unwrap().rows;
+    assert!(lines[1].subject.as_deref().is_some_and(|subject| subject.starts_with("former account ")), "{lines:?}");
+    assert!(lines[0].subject.as_deref().is_some_and(|subject| subject.starts_with("former invitation ")), "{lines:?}");
+
+    // Pages still show what they made.
+    let view = at.look::<ViewInventory>(owner, &tenant.slug).await.unwrap();
+    let waivers = at.web.waivers(&view, &WaiversQuery::default()).await.unwrap().rows;
+    let theirs = waivers.iter().find(|waiver| waiver.rule == "pss-host-ports").unwrap();
+    assert_eq!(theirs.reason, "a former account says so: ask <a former account>.");
+    assert_eq!((theirs.owner.as_str(), &theirs.requested_by, &theirs.approved_by), ("a former account", &None, &None));
+    let team = at.web.team(&at.look(owner, &tenant.slug).await.unwrap(), &ListQuery::default()).await.unwrap();
+    assert_eq!(team.invitations.iter().map(|row| &row.invited_by).collect::<Vec<_>>(), [&None]);
+    let tokens = at.look::<MakeTokens>(owner, &tenant.slug).await.unwrap();
+    assert!(
+        at.web
+            .api_tokens(&tokens)
+            .await
+            .unwrap()
+            .iter()
+            .any(|row| row.id == token && row.name == "script of a former account")
+    );
+    let notifications = at.web.notifications(&view).await.unwrap();
+    assert!(notifications.rows.iter().any(|row| row.name == "a former account's"));
+}
+
+/// Somebody takes a name that stands in many lines, and deletes their account.
+#[tokio::test]
+async fn a_name_that_somebody_takes_does_not_take_a_cluster_or_a_role_out_of_the_log() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("one").await;
+    at.cluster(&tenant, "shop").await;
+    for (address, name) in [("one", "shop"), ("two", "viewer")] {
+        let somebody = at.member(&tenant, address, Role::Viewer, None).await;
+        let team = at.look::<ManageTeam>(&tenant.owner, &tenant.slug).await.unwrap();
+        at.web.remove_member(&team, somebody.user_id(), false).await.unwrap();
+        sqlx::query("UPDATE users SET name = $2 WHERE id = $1")
+            .bind(somebody.user_id().0)
+            .bind(name)
+            .execute(&at.database.superuser())
+            .await
+            .unwrap();
+        at.detach(&tenant, &at.actor(somebody.user_id()).await).await;
+    }
+    let org = at.look::<ViewActivity>(&tenant.owner, &tenant.slug).await.unwrap();
+    let verdict = at.web.verify_activity(&org).await.unwrap();
+    assert!(matches!(verdict, Verdict::Intact { lines: 4, forgotten: 0, .. }), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_line_that_was_emptied_is_not_filled_again_unseen() {
+    let sealed = Sealed::new().await;
+    let shop: Uuid = sqlx::query_scalar("SELECT id FROM clusters WHERE name = 'four'")
+        .fetch_one(&sealed.at.database.superuser())
+        .await
+        .unwrap();
+    assert_eq!(sealed.at.forget_cluster(&sealed.tenant, ClusterId(shop), "four").await, 5);
+    assert_eq!(sealed.verdict().await, sealed.intact(5));
+    // As it was, from an old copy: what was written then is what was written.
+    sqlx::query("GRANT SELECT ON kept TO kubewise_owner").execute(&sealed.at.database.superuser()).await.unwrap();
+    let whole = sealed.after(&[
+        "UPDATE activity a SET erased_at = NULL, salt = k.salt, subject_id = k.subject_id, subject = k.subject,
+                                  cluster_id = k.cluster_id, before = k.before, after = k.after
+                                FROM kept k WHERE k.org_id = a.org_id AND k.seq = a.seq AND a.seq = 4",
+    ]);
+    assert_eq!(whole.await, sealed.intact(4));
+    let empty = "UPDATE activity SET salt = NULL, subject_id = NULL, subject = NULL, cluster_id = NULL, before = NULL, after = NULL";
+    let marked = "UPDATE activity SET erased_at = now() WHERE seq = 4";
+    // All was put back: the lines are whole from here on.
+    for statements in [
+        // Emptied and not said so; said so and not emptied.
+        &[&*format!("{empty} WHERE seq = 4")][..],
+        &[marked],
+        // Filled with something else, with the mark and without.
+        &[&format!("{empty} WHERE seq = 4"), marked, "UPDATE activity SET subject = 'x' WHERE seq = 4"],
+        &["UPDATE activity SET subject = 'x' WHERE seq = 4"],
+        // What is left is as it was.
+        &[&format!("{empty} WHERE seq = 4"), marked, "UPDATE activity SET action = 'cluster.delete' WHERE seq = 4"],
+        // One that was written before there were commitments can be believed alone; there was none of those here.
+        &[&format!("{empty}, commitment = NULL, erased_at = now(), person_id = NULL WHERE seq = 4")],
+    ] {
+        assert_eq!(sealed.after(statements).await, broken(4, LogFault::Changed), "{statements:?}");
+    }
+    let all = [&*format!("{empty}, commitment = NULL, erased_at = now(), person_id = NULL")];
+    assert_eq!(sealed.after(&all).await, broken(1, LogFault::Changed));
+    // Emptied as the worker does it is not told from emptied by the worker: the verdict says how many are.
+    let emptied = [&*format!("{empty}, erased_at = now()")];
+    assert_eq!(sealed.after(&emptied).await, sealed.intact(6));
+}
+
+/// The part of the migration that looks at what there is: lines that were written before name people by their accounts' ids.
+#[tokio::test]
+async fn lines_from_before_there_were_pseudonyms_keep_their_people() {
+    let migration = include_str!("../../../migrations/0021_forgetting.sql");
+    let begin = migration.find("INSERT INTO pseudonyms (org_id, pseudonym, user_id) SELECT org_id").unwrap();
+    let end = begin + migration[begin..].find("END\n$$;").unwrap() + "END\n$$;".len();
+    let at = Installation::new().await;
+    let (tenant, other) = (at.tenant("one").await, at.tenant("two").await);
+    let member = at.member(&tenant, "member", Role::Viewer, None).await;
+    let left = at.member(&tenant, "left", Role::Viewer, None).await;
+    let team = at.look::<ManageTeam>(&tenant.owner, &tenant.slug).await.unwrap();
+    at.web.remove_member(&team, left.user_id(), false).await.unwrap();
+    let behind = at.database.superuser();
+    for statement in [
+        "UPDATE activity a SET person_id = p.user_id FROM pseudonyms p WHERE p.org_id = a.org_id AND p.pseudonym = a.person_id",
+        "UPDATE activity a SET subject_id = p.user_id FROM pseudonyms p WHERE p.org_id = a.org_id AND p.pseudonym = a.subject_id",
+        "DELETE FROM pseudonyms",
+    ] {
+        sqlx::query(statement).execute(&behind).await.unwrap();
+    }
+    let owner = at.database.pool(Part::Owner);
+    sqlx::raw_sql(AssertSqlSafe(migration[begin..end].to_owned())).execute(&owner).await.unwrap();
+    for (tenant, who) in [(&tenant, &tenant.owner), (&tenant, &member), (&tenant, &left), (&other, &other.owner)] {
+        assert_eq!(at.pseudonym(tenant, who).await, who.user_id().0);
+    }
+    let pseudonyms: i64 = sqlx::query_scalar("SELECT count(*) FROM pseudonyms").fetch_one(&behind).await.unwrap();
+    assert_eq!(pseudonyms, 4);
+    let removed = (String::from("member.remove"), Some(String::from("Left-Of-One")));
+    assert_eq!(subjects(&at, &tenant, &tenant.owner).await[0], removed);
 }

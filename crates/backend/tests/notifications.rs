@@ -34,7 +34,6 @@ impl Scene {
         for table in ["resources", "findings", "audit_runs", "audit_schedules", "cluster_silences", "notifications"] {
             self.behind(&format!("DELETE FROM {table} WHERE cluster_id = '{cluster}'")).await;
         }
-        self.behind("DELETE FROM organisation_keys").await;
         cluster
     }
 

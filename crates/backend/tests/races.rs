@@ -111,12 +111,16 @@ async fn owners(at: &Installation, tenant: &Tenant) -> i64 {
 
 /// The lines of the log in their order: who, by which token, what, to whom.
 async fn log(at: &Installation, tenant: &Tenant) -> Vec<(Option<UserId>, Option<TokenId>, String, Option<uuid::Uuid>)> {
-    let rows =
-        sqlx::query("SELECT person_id, token_id, action, subject_id FROM activity WHERE org_id = $1 ORDER BY seq")
-            .bind(tenant.org.0)
-            .fetch_all(&at.database.superuser())
-            .await
-            .unwrap();
+    let rows = sqlx::query(
+        "SELECT p.user_id AS person_id, a.token_id, a.action, coalesce(s.user_id, a.subject_id) AS subject_id
+             FROM activity a LEFT JOIN pseudonyms p ON p.org_id = a.org_id AND p.pseudonym = a.person_id
+             LEFT JOIN pseudonyms s ON s.org_id = a.org_id AND s.pseudonym = a.subject_id
+             WHERE a.org_id = $1 ORDER BY a.seq",
+    )
+    .bind(tenant.org.0)
+    .fetch_all(&at.database.superuser())
+    .await
+    .unwrap();
     let line = |row: &sqlx::postgres::PgRow| {
         let id = |column| row.get::<Option<uuid::Uuid>, _>(column);
         (id("person_id").map(UserId), id("token_id").map(TokenId), row.get("action"), row.get("subject_id"))

@@ -76,7 +76,7 @@ async fn attempt(pool: &PgPool, org: Option<uuid::Uuid>, statement: &str) -> Res
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-const TENANT_TABLES: [&str; 36] = [
+const TENANT_TABLES: [&str; 37] = [
     "organisations",
     "memberships",
     "clusters",
@@ -93,6 +93,7 @@ const TENANT_TABLES: [&str; 36] = [
     "invitations",
     "activity",
     "activity_heads",
+    "pseudonyms",
     "api_tokens",
     "api_token_minutes",
     "organisation_keys",
@@ -138,13 +139,14 @@ fn readable(part: Part, table: &str) -> Option<&'static str> {
             | "billing_details"
             | "invoices"
             | "billing_letters"
-            | "billing_differences",
+            | "billing_differences"
+            | "pseudonyms",
         ) => None,
         (Part::Ingest, _) if of_people => None,
         // What silence was seen is told; pages look for themselves.
         (Part::Web, "cluster_silences" | "billing_letters") => None,
-        // What was chosen of a cluster that is removed, and whom a mail invites.
-        (Part::Worker, "invitations" | "api_tokens") => Some("org_id"),
+        // What was chosen of a cluster that is removed, whom a mail invites, and what is to be forgotten.
+        (Part::Worker, "invitations" | "api_tokens" | "api_token_minutes" | "activity") => Some("org_id"),
         (Part::Worker, _) if of_people => None,
         (Part::Owner | Part::Web | Part::Ingest | Part::Worker, _) => Some("org_id"),
     }
@@ -336,6 +338,34 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Web, "UPDATE memberships SET org_id = gen_random_uuid()"),
         (Part::Web, "UPDATE activity SET place = 'x'"),
         (Part::Web, "UPDATE activity SET hash = hash"),
+        // Pages write lines and empty none; the worker empties them, and has no other say in what they tell.
+        (Part::Web, "UPDATE activity SET subject = NULL"),
+        (Part::Web, "UPDATE activity SET erased_at = now()"),
+        (Part::Web, "INSERT INTO activity (erased_at) VALUES (now())"),
+        (Part::Web, "INSERT INTO pseudonyms DEFAULT VALUES"),
+        (Part::Web, "UPDATE pseudonyms SET user_id = gen_random_uuid()"),
+        (Part::Web, "DELETE FROM pseudonyms"),
+        (Part::Web, "SELECT organisations_inviting('x')"),
+        (Part::Worker, "UPDATE activity SET subject = 'x'"),
+        (Part::Worker, "UPDATE activity SET subject = NULL"),
+        (Part::Worker, "UPDATE activity SET erased_at = now()"),
+        (
+            Part::Worker,
+            "UPDATE activity SET salt = NULL, subject_id = NULL, subject = 'x', cluster_id = NULL, before = NULL, after = NULL, erased_at = now()",
+        ),
+        (Part::Worker, "UPDATE activity SET hash = hash"),
+        (Part::Worker, "UPDATE activity SET commitment = NULL"),
+        (Part::Worker, "UPDATE activity SET person_id = NULL"),
+        (Part::Worker, "UPDATE activity SET token_id = NULL"),
+        (Part::Worker, "UPDATE activity SET at = now()"),
+        (Part::Worker, "UPDATE activity SET action = 'x'"),
+        (Part::Worker, "UPDATE activity SET place = 'x'"),
+        (Part::Worker, "UPDATE activity SET seq = 1"),
+        (Part::Worker, "INSERT INTO pseudonyms DEFAULT VALUES"),
+        (Part::Worker, "UPDATE pseudonyms SET user_id = gen_random_uuid()"),
+        (Part::Worker, "DELETE FROM pseudonyms"),
+        (Part::Ingest, "SELECT 1 FROM pseudonyms"),
+        (Part::Ingest, "SELECT organisations_inviting('x')"),
         (Part::Web, "DELETE FROM activity"),
         (Part::Web, "TRUNCATE activity"),
         (Part::Web, "UPDATE activity_heads SET org_id = gen_random_uuid()"),
@@ -401,17 +431,30 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Ingest, "SELECT organisations_to_notify(now(), true)"),
         (Part::Ingest, "SELECT organisations_with_deliveries_before(now())"),
         (Part::Ingest, "SELECT recipient(gen_random_uuid())"),
+        // What was agreed to is not told otherwise afterwards, and who was written to is known where it is published.
+        (Part::Web, "UPDATE policy_acceptances SET version = now()::date"),
+        (Part::Web, "DELETE FROM policy_acceptances"),
+        (Part::Web, "UPDATE policy_subscriptions SET token = token"),
+        (Part::Web, "SELECT 1 FROM policy_letters"),
+        (Part::Web, "INSERT INTO policy_letters DEFAULT VALUES"),
+        (Part::Web, "INSERT INTO policy_publications DEFAULT VALUES"),
+        (Part::Worker, "INSERT INTO policy_acceptances DEFAULT VALUES"),
+        (Part::Worker, "INSERT INTO policy_subscriptions DEFAULT VALUES"),
+        (Part::Worker, "INSERT INTO policy_letters DEFAULT VALUES"),
+        (Part::Worker, "INSERT INTO policy_publications DEFAULT VALUES"),
+        (Part::Ingest, "SELECT 1 FROM policy_acceptances"),
+        (Part::Ingest, "SELECT 1 FROM policy_subscriptions"),
+        (Part::Ingest, "SELECT 1 FROM policy_letters"),
+        (Part::Ingest, "SELECT 1 FROM policy_publications"),
         // What tells a browser apart is for pages alone.
         (Part::Ingest, "SELECT * FROM known_browsers"),
         (Part::Ingest, "SELECT * FROM attempts"),
         (Part::Worker, "SELECT hash FROM known_browsers"),
-        (Part::Worker, "SELECT key FROM attempts"),
         (Part::Worker, "INSERT INTO known_browsers DEFAULT VALUES"),
         // Who somebody is at an issuer is never handed to another account, and for pages alone.
         (Part::Web, "UPDATE identities SET user_id = gen_random_uuid()"),
         (Part::Web, "UPDATE identities SET subject = 'x'"),
         (Part::Ingest, "SELECT * FROM identities"),
-        (Part::Worker, "SELECT issuer FROM identities"),
         (Part::Worker, "DELETE FROM identities"),
         // Agents' part knows nothing of people.
         (Part::Ingest, "SELECT * FROM users"),
@@ -431,37 +474,54 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Ingest, "SELECT hash FROM api_tokens"),
         (Part::Ingest, "SELECT 1 FROM api_token_minutes"),
         (Part::Ingest, "SELECT invitation_by_hash('')"),
-        // Jobs remove; they read none of it.
-        (Part::Worker, "SELECT 1 FROM activity"),
+        // Jobs remove, and read what they look for alone.
+        (Part::Worker, "SELECT hash FROM activity"),
         (Part::Worker, "INSERT INTO activity DEFAULT VALUES"),
         (Part::Worker, "DELETE FROM activity"),
         (Part::Worker, "SELECT sealed FROM activity_heads"),
         (Part::Worker, "UPDATE activity_heads SET sealed = ''"),
         (Part::Worker, "SELECT hash FROM api_tokens"),
-        (Part::Worker, "SELECT permissions FROM api_tokens"),
         (Part::Worker, "UPDATE api_tokens SET permissions = '{}'"),
         (Part::Worker, "UPDATE api_tokens SET revoked_at = NULL"),
-        (Part::Worker, "DELETE FROM api_tokens"),
-        (Part::Worker, "SELECT 1 FROM api_token_minutes"),
+        (Part::Worker, "SELECT requests FROM api_token_minutes"),
         (Part::Worker, "SELECT hash FROM invitations"),
-        (Part::Worker, "SELECT email_canonical FROM invitations"),
         (Part::Worker, "UPDATE invitations SET role = 'owner'"),
         (Part::Worker, "UPDATE invitations SET revoked_at = NULL"),
         (Part::Worker, "INSERT INTO invitations DEFAULT VALUES"),
-        (Part::Worker, "DELETE FROM invitations"),
+        (Part::Worker, "UPDATE invitations SET email_canonical = 'x'"),
         (Part::Worker, "SELECT invitation_by_hash('')"),
-        (Part::Worker, "SELECT role FROM memberships"),
+        // What is deleted was asked for by somebody else.
+        (Part::Worker, "INSERT INTO erasures DEFAULT VALUES"),
+        (Part::Worker, "UPDATE erasures SET due_at = now()"),
+        (Part::Worker, "DELETE FROM users"),
+        (Part::Worker, "DELETE FROM organisations"),
+        (Part::Worker, "DELETE FROM subscriptions"),
+        (Part::Web, "UPDATE erasures SET certificate = ''"),
+        (Part::Web, "SELECT hash FROM erasures"),
+        (Part::Web, "SELECT begin_erasure(gen_random_uuid(), now())"),
+        (Part::Web, "SELECT finish_erasure(gen_random_uuid())"),
+        (Part::Web, "SELECT rows_with('org_id', gen_random_uuid(), true)"),
+        (Part::Web, "SELECT sealed FROM signing_keys"),
+        (Part::Web, "UPDATE installation SET master_key = master_key"),
+        (Part::Worker, "UPDATE installation SET master_key = master_key"),
+        (Part::Ingest, "SELECT 1 FROM installation"),
+        (Part::Ingest, "SELECT 1 FROM person_keys"),
+        (Part::Ingest, "SELECT 1 FROM erasures"),
+        (Part::Ingest, "SELECT 1 FROM exports"),
+        (Part::Web, "UPDATE exports SET hash = NULL"),
         (Part::Worker, "UPDATE memberships SET role = 'owner'"),
         (Part::Worker, "INSERT INTO memberships DEFAULT VALUES"),
         (Part::Worker, "DELETE FROM memberships"),
         (Part::Worker, "SELECT join_domain FROM organisations"),
         (Part::Worker, "UPDATE organisations SET name = 'x'"),
+        (Part::Worker, "UPDATE organisations SET history_days = NULL"),
+        (Part::Web, "SELECT keep_node_days(current_date, current_date)"),
+        (Part::Ingest, "SELECT keep_node_days(current_date, current_date)"),
         (Part::Worker, "SELECT resources_named_like(NULL, '', '%', '%', 1)"),
         (Part::Worker, "SELECT * FROM users"),
         (Part::Worker, "SELECT password_hash FROM users"),
         (Part::Worker, "UPDATE users SET email = 'x'"),
         (Part::Worker, "SELECT hash FROM account_links"),
-        (Part::Worker, "SELECT data FROM sessions"),
         // What was found is told by the worker, which judges what agents sent and changes none of it.
         (Part::Web, "INSERT INTO findings DEFAULT VALUES"),
         (Part::Web, "UPDATE findings SET closed_in = 1"),
@@ -524,23 +584,63 @@ async fn search_stays_within_the_tenant_that_the_transaction_states() {
 async fn every_table_with_an_organisation_has_forced_row_level_security_and_a_key_that_begins_with_it() {
     let at = Installation::new().await;
     let database = &at.database;
+    at.worker().keep_what_is_stated().await.unwrap();
     let rows = sqlx::query(
-        "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
+        "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
                 (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
                  WHERE i.indrelid = c.oid AND i.indisprimary) AS first_of_key
          FROM pg_class c
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+           -- A deletion is there for longer than what it deletes.
+           AND c.relname <> 'erasures'
            AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')",
     )
     .fetch_all(&database.superuser())
     .await
     .unwrap();
-    assert_eq!(rows.len(), TENANT_TABLES.len() - 1, "all but the organisations themselves");
+    let tables = rows.iter().filter(|row| !row.get::<bool, _>("relispartition")).count();
+    assert_eq!(tables, TENANT_TABLES.len() - 1, "all but the organisations themselves");
+    assert!(rows.len() >= tables + 4, "days of nodes come in months");
     for row in rows {
         let table: String = row.get("relname");
         assert!(row.get::<bool, _>("relrowsecurity") && row.get::<bool, _>("relforcerowsecurity"), "{table}");
         assert_eq!(row.get::<Option<String>, _>("first_of_key").as_deref(), Some("org_id"), "{table}");
-        assert!(TENANT_TABLES.contains(&table.as_str()), "{table} is not in this test's list");
+        let is_part = row.get("relispartition");
+        assert!(is_part || TENANT_TABLES.contains(&table.as_str()), "{table} is not in this test's list");
+    }
+}
+
+/// What is reached through a table is not reached around it.
+#[tokio::test]
+async fn a_month_of_node_days_is_refused_by_its_own_name_and_shows_its_owner_the_stated_tenant_alone() {
+    let at = Installation::new().await;
+    let one = tenant(&at, "one").await;
+    tenant(&at, "two").await;
+    // Some have come in before their month, and some after.
+    at.worker().keep_what_is_stated().await.unwrap();
+    sqlx::query("INSERT INTO node_days SELECT org_id, current_date + 400, cluster_id, 1 FROM node_days")
+        .execute(&at.database.superuser())
+        .await
+        .unwrap();
+    let parts: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT tableoid::regclass::text, count(DISTINCT org_id) FROM node_days GROUP BY tableoid ORDER BY 1",
+    )
+    .fetch_all(&at.database.superuser())
+    .await
+    .unwrap();
+    assert!(matches!(&parts[..], [(_, 2), (other, 2)] if other == "node_days_other"), "{parts:?}");
+    for (part, _) in &parts {
+        let all = format!("SELECT org_id FROM {part}");
+        for login in [Part::Web, Part::Ingest, Part::Worker] {
+            let pool = at.database.pool(login);
+            for statement in [&all, &format!("DELETE FROM {part}"), &format!("INSERT INTO {part} SELECT * FROM {part}")]
+            {
+                assert_eq!(attempt(&pool, Some(one.org), statement).await, Err(REFUSED.to_owned()), "{statement}");
+            }
+        }
+        let owner = at.database.pool(Part::Owner);
+        assert_eq!(attempt(&owner, None, &all).await, Ok(0), "{part}");
+        assert_eq!(attempt(&owner, Some(one.org), &all).await, Ok(1), "{part}");
     }
 }
 
@@ -622,7 +722,7 @@ async fn tables_with_a_cluster(at: &Installation) -> Vec<(String, String)> {
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
            AND has_any_column_privilege('kubewise_web', c.oid, 'SELECT')
-           AND (a.attname = 'cluster_id' OR (c.relname = 'clusters' AND a.attname = 'id'))
+           AND c.relname <> 'erasures' AND (a.attname = 'cluster_id' OR (c.relname = 'clusters' AND a.attname = 'id'))
          ORDER BY c.relname",
     )
     .fetch_all(&at.database.superuser())

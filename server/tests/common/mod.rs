@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary uses some of it")]
 
 pub(crate) mod shop;
+pub(crate) mod smtp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -113,6 +114,7 @@ impl TestServer {
             public_url: url.clone(),
             behind_proxy: true,
             stopping: stopping.clone(),
+            contact: "contact@example.com".to_owned(),
             leptos: LeptosOptions::builder().output_name("kubewise").site_root("/nonexistent").build(),
         };
         let pool = database.pool(Part::Web);

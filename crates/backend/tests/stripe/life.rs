@@ -1,6 +1,6 @@
 //! One whole life, and all that Stripe is sent in it.
 
-use kubewise_backend::Error;
+use kubewise_backend::{EndedBilling, Error};
 use kubewise_contract::{BillingDetails, Plan, SubscriptionStatus};
 use kubewise_sample_stripe as sample;
 use time::Duration;
@@ -69,5 +69,13 @@ async fn stripe_is_sent_what_is_documented_and_all_of_it() {
     shop.ask(&payer).await;
     assert_eq!(shop.subscription(&payer).await.nodes, 9);
     same_as_stripe(&shop, &payer).await;
+    // Another one looks at Checkout, and is deleted.
+    let other = shop.payer("other").await;
+    shop.checkout(&other).await.unwrap();
+    assert_eq!(shop.worker.end_billing(other.tenant.org).await.unwrap(), EndedBilling::Deleted);
+    // So long that Stripe has two pages of invoices.
+    shop.pass(Duration::days(3_200));
+    let ended = shop.worker.end_billing(payer.tenant.org).await.unwrap();
+    assert_eq!(ended, EndedBilling::Kept { invoices: 105 });
     assert_eq!(shop.stripe.sent(), sample::Stripe::documented());
 }

@@ -8,6 +8,7 @@ mod buying;
 mod by_hand;
 mod deliveries;
 mod details;
+mod ending;
 mod letters;
 mod life;
 mod many;

@@ -1,0 +1,462 @@
+//! Deletions: nothing is left of who or what was deleted, wherever one looks; the certificate says so and verifies; and a
+//! copy from before opens nothing of it.
+#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
+
+use std::{collections::BTreeSet, path::Path, time::Duration as Wait};
+
+use kubewise_backend::{
+    Actor, ErasureState, Error, NewNotification, Receiver, SignedCertificate,
+    permission::{
+        ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, RunAudits, ViewActivity, ViewInventory,
+    },
+    testing::{Installation, Tenant},
+};
+use kubewise_contract::{
+    Access, ActivityQuery, ClusterId, Field, NotificationName, Occasions, Role, RunState, Severity, Verdict,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use time::Duration;
+
+/// Everything, wherever it is kept, that says one of these: tables (the queue's too), names and contents of files.
+async fn found(at: &Installation, words: &[String]) -> Vec<String> {
+    let behind = at.database.superuser();
+    let tables: Vec<(String, String)> = sqlx::query_as(
+        "SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname IN ('public', 'apalis')
+         AND tablename <> '_sqlx_migrations' ORDER BY 1, 2",
+    )
+    .fetch_all(&behind)
+    .await
+    .unwrap();
+    assert!(tables.len() > 50, "all tables are looked at");
+    let mut found = Vec::new();
+    for (schema, table) in tables {
+        for word in words {
+            // Bytes are shown in hexadecimal: a word in them, and an id, would be too.
+            let hex = hex::encode(word);
+            let id = word.replace('-', "");
+            let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+                "SELECT count(*) FROM {schema}.{table} t WHERE t::text ILIKE '%' || $1 || '%' OR t::text ILIKE '%' || $2 || '%'
+                   OR ($3 AND t::text ILIKE '%' || $4 || '%')"
+            )))
+            .bind(word)
+            .bind(hex)
+            .bind(uuid::Uuid::parse_str(word).is_ok())
+            .bind(id)
+            .fetch_one(&behind)
+            .await
+            .unwrap();
+            if count > 0 {
+                found.push(format!("{count} rows of {schema}.{table} say {word}"));
+            }
+        }
+    }
+    let keys = std::env::temp_dir().join(format!("kubewise-{}-keys", at.database.name));
+    for folder in [at.database.objects(), at.outbox(), keys] {
+        look_into(&folder, words, &mut found);
+    }
+    found
+}
+
+fn look_into(folder: &Path, words: &[String], found: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let says = |text: &str| words.iter().find(|word| text.to_lowercase().contains(&word.to_lowercase()));
+        if let Some(word) = says(&path.to_string_lossy()) {
+            found.push(format!("{} is called {word}", path.display()));
+        }
+        if path.is_dir() {
+            look_into(&path, words, found);
+        } else {
+            // Quoted-printable breaks words and writes some letters otherwise.
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).replace("=\r\n", "").replace("=2D", "-");
+            if let Some(word) = says(&text) {
+                found.push(format!("{} says {word}", path.display()));
+            }
+        }
+    }
+}
+
+async fn until_ended(at: &Installation, token: &SecretString) -> ErasureState {
+    for _ in 0..600 {
+        let state = at.web.erasure(token).await.unwrap();
+        if state.ended_at.is_some() {
+            return state;
+        }
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    let jobs: Vec<String> = sqlx::query_scalar(
+        "SELECT job_type || ' ' || status || ' ' || attempts || ' ' || coalesce(last_result::text, '') FROM apalis.jobs",
+    )
+    .fetch_all(&at.database.superuser())
+    .await
+    .unwrap();
+    panic!("the deletion is not done: {jobs:?}");
+}
+
+async fn certificate(at: &Installation, signed: &str) -> Value {
+    let signed: SignedCertificate = serde_json::from_str(signed).unwrap();
+    let keys = at.web.verifying_keys().await.unwrap();
+    assert!(keys.iter().any(|key| signed.is_signed_by(key)), "the certificate verifies");
+    let certificate: Value = serde_json::from_str(&signed.certificate).unwrap();
+    assert_eq!(certificate["left"]["rows"], json!({}), "{certificate}");
+    assert_eq!(certificate["left"]["objects"], 0);
+    certificate
+}
+
+async fn set(at: &Installation, statement: &str, values: &[&str]) {
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for value in values {
+        query = query.bind(*value);
+    }
+    query.execute(&at.database.superuser()).await.unwrap();
+}
+
+/// Waits until no job waits.
+async fn quiet(at: &Installation) {
+    for _ in 0..600 {
+        let waiting: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM apalis.jobs WHERE status NOT IN ('Done', 'Killed')")
+                .fetch_one(&at.database.superuser())
+                .await
+                .unwrap();
+        if waiting == 0 {
+            return;
+        }
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    let jobs: Vec<String> = sqlx::query_scalar(
+        "SELECT job_type || ' ' || status || ' ' || attempts || ' ' || coalesce(last_result::text, '') FROM apalis.jobs",
+    )
+    .fetch_all(&at.database.superuser())
+    .await
+    .unwrap();
+    panic!("jobs wait still: {jobs:?}");
+}
+
+fn pod(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"hostPID": true, "containers": [{"name": "app", "image": "registry.example/very-own-image:1"}]},
+    })
+}
+
+/// A cluster that was audited: with findings, evidence in the bucket, and mails about it.
+async fn audited_cluster(at: &Installation, tenant: &Tenant, name: &str, pod_name: &str) -> ClusterId {
+    let cluster = at.cluster(tenant, name).await;
+    for table in ["findings", "waivers", "audit_runs", "resources"] {
+        let statement = format!("DELETE FROM {table} WHERE cluster_id = $1::uuid");
+        set(at, &statement, &[&cluster.to_string()]).await;
+    }
+    at.put(tenant, cluster, &pod(pod_name)).await;
+    // These are called after the cluster there, and are about none.
+    for table in ["billing_letters", "billing_differences", "invoices"] {
+        set(at, &format!("DELETE FROM {table} WHERE org_id = $1::uuid"), &[&tenant.org.to_string()]).await;
+    }
+    let org = at.look::<ViewInventory>(&tenant.owner, &tenant.slug).await.unwrap();
+    let occasions = Occasions { new_findings: Some(Severity::Low), failed_runs: true, silent_clusters: true };
+    let wanted = NewNotification {
+        name: NotificationName::parse("to the owner").unwrap(),
+        to: Receiver::Member(None),
+        cluster: None,
+        namespaces: Vec::new(),
+        occasions,
+        digest: None,
+    };
+    at.web.make_notification(&org, &wanted).await.unwrap();
+    let run = at.web.cluster::<RunAudits>(&tenant.owner, &tenant.slug, cluster).await.unwrap();
+    let number = at.web.run_audit(&run).await.unwrap();
+    let look = at.web.cluster::<ViewInventory>(&tenant.owner, &tenant.slug, cluster).await.unwrap();
+    for _ in 0..600 {
+        let audit = at.web.cluster_audit(&look).await.unwrap();
+        if audit.cluster.last.is_some_and(|last| last.number >= number && last.state == RunState::Done) {
+            break;
+        }
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    quiet(at).await;
+    cluster
+}
+
+async fn verdict(at: &Installation, who: &Actor, tenant: &Tenant) -> Verdict {
+    let org = at.look::<ViewActivity>(who, &tenant.slug).await.unwrap();
+    at.web.verify_activity(&org).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_an_account_that_is_deleted_nothing_is_left() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let worker = at.work();
+    // Somebody with something in each table that is about people.
+    let person = at.person("zarathustra.quillon@example.org").await;
+    let user = person.user_id();
+    set(&at, "UPDATE users SET name = 'Zarathustra Quillon' WHERE id = $1::uuid", &[&user.to_string()]).await;
+    let person = at.actor(user).await;
+    at.join(&tenant, &person, Role::Admin, None).await;
+    at.web.begin_authenticator(&person).await.unwrap();
+    for statement in [
+        "INSERT INTO sessions VALUES ('\\x0011223344556677889900112233445566778899001122334455667788990011', $1::uuid, '{}', now(), now())",
+        "INSERT INTO identities VALUES ('https://issuer.example', 'zarathustra quillon', $1::uuid, 'zarathustra.quillon@example.org', now(), now())",
+        "INSERT INTO passkeys VALUES ($1::uuid, '\\x01', 'the phone of Zarathustra Quillon', '{}', now(), now())",
+        "INSERT INTO known_browsers VALUES ($1::uuid, '\\x0011223344556677889900112233445566778899001122334455667788990011', now(), now())",
+        "INSERT INTO recovery_codes VALUES ($1::uuid, '\\x0011223344556677889900112233445566778899001122334455667788990011', now())",
+        "INSERT INTO account_links VALUES ('\\x0011223344556677889900112233445566778899001122334455667788990011', $1::uuid,
+           'reset_password', 'zarathustra.quillon@example.org', now(), now() + interval '1 day')",
+        "INSERT INTO waivers (org_id, id, rule, reason, owner, requested_at, requested_by)
+         SELECT org_id, gen_random_uuid(), 'pss-host-pid', 'Zarathustra Quillon says so', 'zarathustra.quillon@example.org', now(),
+           user_id FROM memberships WHERE user_id = $1::uuid",
+        "INSERT INTO invitations (org_id, id, email, email_canonical, role, invited_by, created_at, expires_at)
+         SELECT org_id, gen_random_uuid(), 'someone@example.com', 'someone@example.com', 'viewer', user_id, now(), now() + interval '1 day'
+         FROM memberships WHERE user_id = $1::uuid",
+    ] {
+        set(&at, statement, &[&user.to_string()]).await;
+    }
+    // Invited elsewhere, mailed, and in the log as who did it and to whom it was done.
+    let other = at.tenant("globex").await;
+    let team = at.look::<ManageTeam>(&other.owner, &other.slug).await.unwrap();
+    let email = kubewise_contract::EmailAddress::parse("Zarathustra.Quillon@example.org").unwrap();
+    let access = Access { role: Role::Viewer, clusters: None };
+    at.web.invite(&team, &other.owner, &email, &access, false).await.unwrap();
+    let team = at.look::<ManageTeam>(&tenant.owner, &tenant.slug).await.unwrap();
+    at.web.change_member(&team, user, &Access { role: Role::Operator, clusters: None }, true).await.unwrap();
+    at.web.request_reset(&email, &visitor()).await.unwrap();
+    // at.web.request_export(&person).await.unwrap();
+    quiet(&at).await;
+
+    let words: Vec<String> = ["Zarathustra", "quillon", "zarathustra.quillon@example.org"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([user.to_string()])
+        .collect();
+    let before = found(&at, &words).await;
+    for place in ["users", "sessions", "invitations", "waivers", "pseudonyms", "outbox", "objects", "keys"] {
+        assert!(
+            before.iter().any(|found| found.contains(place) || place == "objects"),
+            "{place} has nothing: {before:#?}"
+        );
+    }
+
+    let wrong = at.web.delete_account(&person, "someone@example.org").await;
+    assert!(matches!(wrong, Err(Error::Invalid(error)) if error.field == Field::Email), "{wrong:?}");
+    let token = at.web.delete_account(&person, " ZARATHUSTRA.Quillon@example.org").await.unwrap();
+    let state = until_ended(&at, &token).await;
+    quiet(&at).await;
+    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    assert!(at.web.actor(user).await.unwrap().is_none());
+
+    let certificate = certificate(&at, &state.certificate.unwrap()).await;
+    assert_eq!((&certificate["deleted"], &certificate["held"]["rows"]["users"]), (&json!("account"), &json!(1)));
+    assert!(
+        certificate["held"]["rows"]["identities"] == 1 && certificate["held"]["rows"]["person_keys"] == 1,
+        "{certificate}"
+    );
+    // What they did is there still, and the log verifies.
+    let log = at.look::<ViewActivity>(&tenant.owner, &tenant.slug).await.unwrap();
+    let rows = at.web.activity(&log, &ActivityQuery::default()).await.unwrap().rows;
+    assert!(
+        rows.iter()
+            .any(|row| row.action == "member.leave" && row.person.as_ref().unwrap().starts_with("former account"))
+    );
+    assert!(matches!(verdict(&at, &tenant.owner, &tenant).await, Verdict::Intact { .. }));
+    // The address is free.
+    at.person("zarathustra.quillon@example.org").await;
+    drop(worker);
+}
+
+fn visitor() -> kubewise_backend::Visitor {
+    kubewise_backend::Visitor { address: "198.51.100.7".parse().unwrap(), browser: String::new(), kept: None }
+}
+
+#[tokio::test]
+async fn who_is_the_only_owner_of_something_is_not_deleted() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let second = at.member(&tenant, "second", Role::Owner, None).await;
+    let only = at.tenant("globex").await;
+    at.join(&only, &tenant.owner, Role::Owner, None).await;
+    // Two who leave at once: one stays.
+    let (one, two) = (at.web.clone(), at.web.clone());
+    let (first, other) = (tenant.owner.clone(), second.clone());
+    let (one, two) = tokio::join!(async { one.delete_account(&first, "owner-of-acme@example.com").await }, async {
+        two.delete_account(&other, "second-of-acme@example.com").await
+    },);
+    assert!(one.is_ok() != two.is_ok(), "one of both is the last Owner");
+    assert!(
+        [one, two]
+            .into_iter()
+            .any(|result| matches!(&result, Err(error) if error.ui() == kubewise_contract::UiError::LastOwner))
+    );
+    // Where the other owner of both left, this one is the last.
+    let owners: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE org_id = $1 AND role = 'owner'")
+        .bind(only.org.0)
+        .fetch_one(&at.database.superuser())
+        .await
+        .unwrap();
+    let refused = at.web.delete_account(&only.owner, "owner-of-globex@example.com").await;
+    assert_eq!(refused.is_err(), owners == 1);
+}
+
+#[tokio::test]
+async fn of_a_cluster_that_is_deleted_nothing_is_left() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let worker = at.work();
+    let kept = audited_cluster(&at, &tenant, "kept-cluster", "kept-pod").await;
+    let gone = audited_cluster(&at, &tenant, "doomed-cluster", "doomed-pod").await;
+    at.member(&tenant, "limited", Role::Operator, Some(&[gone])).await;
+    let cluster = at.web.cluster::<ManageClusters>(&tenant.owner, &tenant.slug, gone).await.unwrap();
+    at.web.rename_cluster(&cluster, &kubewise_contract::ClusterName::parse("doomed-renamed").unwrap()).await.unwrap();
+    quiet(&at).await;
+    let words: Vec<String> =
+        vec![gone.to_string(), "doomed-cluster".to_owned(), "doomed-renamed".to_owned(), "doomed-pod".to_owned()];
+    let before = found(&at, &words).await;
+    for place in ["clusters", "resources", "findings", "activity", "objects", "outbox"] {
+        assert!(before.iter().any(|found| found.contains(place)) || place == "objects", "{place}: {before:#?}");
+    }
+
+    at.web.delete_cluster(&cluster).await.unwrap();
+    let org = at.look::<ManageOrganisation>(&tenant.owner, &tenant.slug).await.unwrap();
+    let mut ended = None;
+    for _ in 0..600 {
+        let data = at.web.organisation_data(&org).await.unwrap();
+        ended = data.deletions.into_iter().find(|deletion| deletion.ended_at.is_some());
+        if ended.is_some() {
+            break;
+        }
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    quiet(&at).await;
+    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    let signed = at.web.cluster_certificate(&org, &ended.unwrap().id).await.unwrap();
+    let certificate = certificate(&at, &signed).await;
+    assert!(certificate["held"]["rows"]["resources"] == 1 && certificate["held"]["objects"] == 1, "{certificate}");
+    // The other one has all it had.
+    let other = found(&at, &[kept.to_string(), "kept-pod".to_owned()]).await;
+    for place in ["clusters", "resources", "findings", "activity"] {
+        assert!(other.iter().any(|found| found.contains(place)), "{place}: {other:#?}");
+    }
+    let look = at.web.cluster::<ViewInventory>(&tenant.owner, &tenant.slug, kept).await.unwrap();
+    assert!(String::from_utf8(at.web.evidence(&look, 1).await.unwrap()).unwrap().contains("kept-pod"));
+    assert!(matches!(verdict(&at, &tenant.owner, &tenant).await, Verdict::Intact { .. }));
+    // Another organisation is not told how it went.
+    let globex = at.tenant("globex").await;
+    let foreign = at.look::<ManageOrganisation>(&globex.owner, &globex.slug).await.unwrap();
+    let id = at.web.organisation_data(&org).await.unwrap().deletions[0].id.clone();
+    assert!(matches!(at.web.cluster_certificate(&foreign, &id).await, Err(Error::NotFound)));
+    drop(worker);
+}
+
+#[tokio::test]
+async fn of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_before_opens_nothing() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("doomed-industries").await;
+    let other = at.tenant("globex").await;
+    let worker = at.work();
+    let cluster = audited_cluster(&at, &tenant, "doomed-cluster", "doomed-pod").await;
+    at.cluster(&tenant, "doomed-second").await;
+    at.cluster(&other, "living-cluster").await;
+    let org = at.look::<ViewInventory>(&tenant.owner, &tenant.slug).await.unwrap();
+    let wanted = NewNotification {
+        name: NotificationName::parse("hook").unwrap(),
+        to: Receiver::Webhook("https://hooks.doomed.example/secret-path".to_owned().into()),
+        cluster: None,
+        namespaces: Vec::new(),
+        occasions: Occasions { new_findings: Some(Severity::Low), failed_runs: false, silent_clusters: false },
+        digest: None,
+    };
+    let (hook, _) = at.web.make_notification(&org, &wanted).await.unwrap();
+    quiet(&at).await;
+
+    // As a backup has it: the database and the bucket.
+    let objects = tempfile::tempdir().unwrap();
+    copy_folder(&at.database.objects(), objects.path());
+    let backup = at.database.copy().await;
+    let reads = async || {
+        let web = backup.web(&at.world);
+        let look = web.cluster::<ViewInventory>(&tenant.owner, &tenant.slug, cluster).await.unwrap();
+        let evidence = web.evidence(&look, 1).await;
+        let column = backup.opens_webhook(tenant.org, hook).await;
+        (evidence, column)
+    };
+    let (evidence, column) = reads().await;
+    assert!(String::from_utf8(evidence.unwrap()).unwrap().contains("doomed-pod"), "the copy is whole");
+    assert_eq!(column.unwrap(), "https://hooks.doomed.example/secret-path");
+
+    let words: Vec<String> = vec![
+        tenant.org.to_string(),
+        cluster.to_string(),
+        "doomed-industries".to_owned(),
+        "doomed-cluster".to_owned(),
+        "doomed-pod".to_owned(),
+        "doomed-second".to_owned(),
+        "very-own-image".to_owned(),
+        "hooks.doomed.example".to_owned(),
+    ];
+    // Its Owner's address is made of its name, and stays.
+    set(&at, "UPDATE users SET email = 'owner@example.com', email_canonical = 'owner@example.com', name = 'Owner' WHERE id = $1::uuid",
+        &[&tenant.owner.user_id().to_string()]).await;
+    let org = at.look::<ManageOwnership>(&tenant.owner, &tenant.slug).await.unwrap();
+    assert!(at.web.delete_organisation(&org, "Doomed", true).await.is_err(), "the name is typed");
+    let token = at.web.delete_organisation(&org, "doomed-industries", true).await.unwrap();
+    let state = until_ended(&at, &token).await;
+    quiet(&at).await;
+    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    let certificate = certificate(&at, &state.certificate.unwrap()).await;
+    assert_eq!(certificate["keys_destroyed"].as_array().unwrap().len(), 1, "{certificate}");
+    assert!(certificate["held"]["rows"]["clusters"] == 2, "{certificate}");
+    assert!(at.web.organisation::<ManageOwnership>(&tenant.owner, &tenant.slug).await.is_err());
+    let others = found(&at, &["living-cluster".to_owned()]).await;
+    assert!(others.len() > 3, "{others:#?}");
+
+    // The copy, with the objects as they were, and all keys that the installation has.
+    copy_folder(objects.path(), &at.database.objects());
+    let (evidence, column) = reads().await;
+    assert!(evidence.is_err() && column.is_err(), "a copy from before opens something: {column:?}");
+    drop(worker);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_organisation_can_be_kept_for_a_week_and_not_any_longer() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let worker = at.work();
+    let org = at.look::<ManageOwnership>(&tenant.owner, &tenant.slug).await.unwrap();
+    let admin = at.member(&tenant, "admin", Role::Admin, None).await;
+    assert!(matches!(at.look::<ManageOwnership>(&admin, &tenant.slug).await, Err(Error::Forbidden)));
+    let token = at.web.delete_organisation(&org, "acme", false).await.unwrap();
+    let managed = at.look::<ManageOrganisation>(&admin, &tenant.slug).await.unwrap();
+    assert!(at.web.organisation_data(&managed).await.unwrap().deleted_at.is_some(), "all who manage it see it");
+    at.pass(Duration::days(6));
+    quiet(&at).await;
+    assert!(!at.web.erasure(&token).await.unwrap().has_begun);
+    at.web.keep_organisation(&org).await.unwrap();
+    assert!(matches!(at.web.erasure(&token).await, Err(Error::LinkEnded)));
+    at.pass(Duration::days(2));
+    at.look::<ManageOwnership>(&tenant.owner, &tenant.slug).await.unwrap();
+
+    let token = at.web.delete_organisation(&org, "acme", false).await.unwrap();
+    // Asked for again, the last word counts.
+    let again = at.web.delete_organisation(&org, "acme", false).await.unwrap();
+    assert!(matches!(at.web.erasure(&token).await, Err(Error::LinkEnded)));
+    at.pass(Duration::days(7));
+    let state = until_ended(&at, &again).await;
+    assert!(state.certificate.is_some());
+    assert!(matches!(at.web.keep_organisation(&org).await, Err(Error::NotFound)));
+    let mails: BTreeSet<_> = std::fs::read_dir(at.outbox()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(mails.is_empty(), "mails about it are gone too");
+    drop(worker);
+}
