@@ -134,7 +134,20 @@ async fn leave() -> AnyView {
     if is_taking_over() {
         stay_as_served();
     } else {
-        ask_server();
+        let wanted = use_url().with_untracked(|url| {
+            let search = if url.search().is_empty() { String::new() } else { format!("?{}", url.search()) };
+            format!("{}{}{search}{}", url.origin(), url.path(), url.hash())
+        });
+        let location = window().location();
+        // Whoever went back is there already; and to go where one is does nothing if the address has a fragment.
+        let left = if location.href().is_ok_and(|here| here == wanted) {
+            location.reload()
+        } else {
+            location.set_href(&wanted)
+        };
+        if let Err(error) = left {
+            leptos::logging::error!("{error:?}");
+        }
     }
     pending().await
 }
@@ -142,21 +155,6 @@ async fn leave() -> AnyView {
 /// Whether the page is one that the server just showed, and the browser is about to take over.
 pub(crate) fn is_taking_over() -> bool {
     Owner::current_shared_context().is_some_and(|shared| shared.during_hydration())
-}
-
-/// Goes to the address in the ordinary way. In the browser alone.
-pub(crate) fn ask_server() {
-    let wanted = use_url().with_untracked(|url| {
-        let search = if url.search().is_empty() { String::new() } else { format!("?{}", url.search()) };
-        format!("{}{}{search}{}", url.origin(), url.path(), url.hash())
-    });
-    let location = window().location();
-    // Whoever went back is there already; and to go where one is does nothing if the address has a fragment.
-    let left =
-        if location.href().is_ok_and(|here| here == wanted) { location.reload() } else { location.set_href(&wanted) };
-    if let Err(error) = left {
-        leptos::logging::error!("{error:?}");
-    }
 }
 
 /// The server just showed the page: asking again would lead here again. It works as it does without scripts, once nothing

@@ -51,8 +51,6 @@ async function deleteOrganisation(page: Page, account: Account, when: RegExp) {
 }
 
 test("all that is held about a person is mailed to them as a link that works once", async ({ page, provoked }) => {
-  // With scripts, what leads to a page that is the server's alone ends where one was: to be mended.
-  test.skip(scripted(), "the router does not lead to pages of the server yet");
   test.slow();
   provoked.add(410);
   const account = someone("Taker");
@@ -118,8 +116,6 @@ test("a person is mailed about policies, or not", async ({ page }) => {
 });
 
 test("an account is deleted once its organisation is, and of both nothing is left", async ({ page, provoked }) => {
-  // With scripts, what leads to a page that is the server's alone ends where one was: to be mended.
-  test.skip(scripted(), "the router does not lead to pages of the server yet");
   test.slow();
   provoked.add(401).add(404).add(422);
   const account = someone("Leaver");
