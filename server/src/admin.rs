@@ -161,7 +161,8 @@ pub async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     let databases = postgres::open(config, false).await?;
     databases.migrate().await?;
     let world = World::system();
-    let web = serve::web(config, &databases, &world)?;
+    let keys = serve::keys(config, &world)?;
+    let web = serve::web(config, &databases, &world, keys)?;
     let result = answer(config, &databases, &web, command).await;
     databases.close().await?;
     #[expect(clippy::print_stdout, reason = "the command's answer")]

@@ -54,10 +54,9 @@ fn absolute(address: &BucketAddress) -> Result<BucketAddress> {
 }
 
 /// The part that serves people.
-pub fn web(config: &Config, databases: &Databases, world: &World) -> Result<Web> {
+pub fn web(config: &Config, databases: &Databases, world: &World, keys: Keys) -> Result<Web> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let passwords = PasswordPolicy::new(world, processors.min(HASHES_AT_ONCE))?;
-    let keys = keys(config, world)?;
     let oidc = config.oidc.as_ref().map(|known| {
         let back = format!("{}{}", config.public_url, http::OIDC_CALLBACK);
         Oidc::new(world, &known.issuer, &known.client_id, &known.client_secret, back)
@@ -84,15 +83,22 @@ pub async fn serve(config: Config) -> Result<()> {
     let keeping = tokio::spawn(databases.keep());
 
     let world = World::system();
-    if config.roles.web || config.roles.worker {
+    let keys = if config.roles.web || config.roles.worker {
         let part = if config.roles.web { Part::Web } else { Part::Worker };
-        keys(&config, &world)?.check(&databases.pool(part, 1)?).await?;
+        let keys = keys(&config, &world)?;
+        keys.check(&databases.pool(part, 1)?).await?;
         say_what_is_encrypted(&config);
-    }
+        Some(keys)
+    } else {
+        None
+    };
     let (stop, stopping) = watch::channel(false);
     let live = Live::new();
     let parts = Parts {
-        web: config.roles.web.then(|| web(&config, &databases, &world)).transpose()?,
+        web: match &keys {
+            Some(keys) if config.roles.web => Some(web(&config, &databases, &world, keys.clone())?),
+            _ => None,
+        },
         ingest: if config.roles.ingest {
             let pool = databases.pool(Part::Ingest, INGEST_CONNECTIONS)?;
             let ingest = Ingest::new(pool, world.clone(), kubewise_protocol::Limits::default());
@@ -108,13 +114,12 @@ pub async fn serve(config: Config) -> Result<()> {
         leptos: leptos_options(&config),
     };
     let listening = tokio::spawn(keep_listening(live, databases.pool(Part::Web, 1)?, stopping.clone()));
-    let jobs = if config.roles.worker {
+    let jobs = if let Some(keys) = keys.filter(|_| config.roles.worker) {
         if config.smtp_url.is_none() {
             make_outbox(&config.outbox())?;
             tracing::info!(folder = %config.outbox().display(), "no SMTP server is set: mail lands in a folder");
         }
         let pool = databases.pool(Part::Worker, WORKER_CONNECTIONS)?;
-        let keys = keys(&config, &world)?;
         let bucket = bucket(&config, keys.clone())?;
         let webhooks = Webhooks::new(config.webhook_allow.clone());
         let worker =

@@ -208,6 +208,16 @@ impl Scope {
     }
 }
 
+/// A transaction that is the only one of its name while it lasts; none when another is. It keeps a connection, and goes with
+/// its server.
+pub(crate) async fn try_alone(pool: &PgPool, name: &str) -> Result<Option<Transaction<'static, Postgres>>, Error> {
+    let mut alone = begin(pool, None, None).await?;
+    let is_mine = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "is!""#, name)
+        .fetch_one(&mut *alone)
+        .await?;
+    Ok(is_mine.then_some(alone))
+}
+
 /// A transaction that states its tenant and which of its clusters it sees: all that row-level security lets it see.
 pub(crate) async fn tenant_tx(
     pool: &PgPool,

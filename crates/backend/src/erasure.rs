@@ -93,6 +93,14 @@ impl Subject {
             Self::Organisation(_) => "organisation",
         }
     }
+
+    const fn id(self) -> Uuid {
+        match self {
+            Self::Account(user) => user.0,
+            Self::Cluster(_, cluster) => cluster.0,
+            Self::Organisation(org) => org.0,
+        }
+    }
 }
 
 /// Writes down that something is to be deleted, with its job, as part of the caller's transaction. Answers what the address

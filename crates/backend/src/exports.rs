@@ -154,16 +154,12 @@ impl Web {
 impl Worker {
     /// Makes one, unless it is there.
     pub(crate) async fn make_export(&self, job: &MakeExport) -> Result<(), Error> {
-        let mut alone = database::begin(&self.pool, None, None).await?;
         let name = format!("kubewise export {}", job.export);
-        let is_mine =
-            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "is!""#, name)
-                .fetch_one(&mut *alone)
-                .await?;
+        let Some(alone) = database::try_alone(&self.pool, &name).await? else { return Ok(()) };
         let user = sqlx::query_scalar!("SELECT user_id FROM exports WHERE id = $1 AND made_at IS NULL", job.export.0)
             .fetch_optional(&self.pool)
             .await?;
-        let (true, Some(user)) = (is_mine, user.map(UserId)) else { return Ok(()) };
+        let Some(user) = user.map(UserId) else { return Ok(()) };
         let now = self.world.now();
         let gathered = self.gather(user).await?;
         let site = self.mailer.site().to_owned();

@@ -4,10 +4,7 @@
 use kubewise_contract::{ClusterId, OrgId};
 use sqlx::AssertSqlSafe;
 
-use super::{
-    held::Held,
-    run::{Begun, Removed},
-};
+use super::{held::Held, run::Removed};
 use crate::{
     Error, Worker,
     activity::forget::forget_cluster,
@@ -25,11 +22,11 @@ pub(super) const LARGE: [(&str, &str); 4] = [
 ];
 
 impl Worker {
-    pub(super) async fn erase_cluster(&self, begun: &Begun, org: OrgId, cluster: ClusterId) -> Result<(), Error> {
+    pub(super) async fn erase_cluster(&self, org: OrgId, cluster: ClusterId) -> Result<Removed, Error> {
         self.remove_cluster(org, cluster).await?;
         let left = self.held_of_cluster(org, cluster).await?;
         // Its objects were under the key of the organisation, which goes on.
-        self.certify(begun, cluster.0, "cluster", Removed { left, keys: Vec::new(), kept: Vec::new() }).await
+        Ok(Removed { left, keys: Vec::new(), kept: Vec::new() })
     }
 
     pub(super) async fn held_of_cluster(&self, org: OrgId, cluster: ClusterId) -> Result<Held, Error> {
@@ -90,7 +87,7 @@ impl Worker {
         }
         tx.commit().await?;
         self.mailer.forget(&[cluster.to_string()]).await?;
-        self.forget_waiting(&[cluster.0], &[]).await?;
+        self.forget_waiting(&[cluster.to_string()]).await?;
         let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         sqlx::query!("DELETE FROM clusters WHERE org_id = $1 AND id = $2 AND deleted_at IS NOT NULL", org.0, cluster.0)
             .execute(&mut *tx)

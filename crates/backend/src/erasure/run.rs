@@ -5,7 +5,6 @@ use kubewise_contract::{ClusterId, OrgId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::AssertSqlSafe;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -54,15 +53,8 @@ pub(super) struct Removed {
 impl Worker {
     /// Goes on with a deletion, if nobody does.
     pub(crate) async fn erase(&self, job: &Erase) -> Result<(), Error> {
-        let mut alone = database::begin(&self.pool, None, None).await?;
         let name = format!("kubewise erasure {}", job.erasure);
-        let is_mine =
-            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "is!""#, name)
-                .fetch_one(&mut *alone)
-                .await?;
-        if !is_mine {
-            return Ok(());
-        }
+        let Some(alone) = database::try_alone(&self.pool, &name).await? else { return Ok(()) };
         let row = sqlx::query!(
             "SELECT kind, user_id, org_id, cluster_id, requested_at, due_at, mail_hash, held, ended_at FROM erasures WHERE id = $1",
             job.erasure,
@@ -101,11 +93,12 @@ impl Worker {
             return Ok(());
         }
         let begun = Begun { id: job.erasure, held, requested_at: row.requested_at };
-        match subject {
+        let removed = match subject {
             Subject::Account(user) => self.erase_account(&begun, user).await?,
-            Subject::Cluster(org, cluster) => self.erase_cluster(&begun, org, cluster).await?,
+            Subject::Cluster(org, cluster) => self.erase_cluster(org, cluster).await?,
             Subject::Organisation(org) => self.erase_organisation(&begun, org).await?,
-        }
+        };
+        self.certify(&begun, subject, removed).await?;
         alone.commit().await?;
         tracing::info!(kind = row.kind, "a deletion is done");
         Ok(())
@@ -144,21 +137,18 @@ impl Worker {
             organisation = row.map(|row| (row.name, row.slug));
         }
         let token = links::text(&self.world);
-        sqlx::query!("UPDATE erasures SET mail_hash = $2 WHERE id = $1", erasure, links::hash(&token))
-            .execute(&self.pool)
-            .await?;
         for (name, email) in recipients {
             let told = ErasureTold {
                 organisation: organisation.as_ref().map(|(name, slug)| (name.as_str(), slug.as_str())),
                 undone_until: (due_at > self.world.now()).then(|| due_at.unix_timestamp()),
                 token: &token,
             };
-            if let Err(error) = self.mailer.tell_of_erasure(&name, &email, &told).await {
-                // All are told again.
-                sqlx::query!("UPDATE erasures SET mail_hash = NULL WHERE id = $1", erasure).execute(&self.pool).await?;
-                return Err(error);
-            }
+            self.mailer.tell_of_erasure(&name, &email, &told).await?;
         }
+        // Broken off before this, all are told again, with an address that leads somewhere.
+        sqlx::query!("UPDATE erasures SET mail_hash = $2 WHERE id = $1", erasure, links::hash(&token))
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -176,44 +166,35 @@ impl Worker {
         Ok(held)
     }
 
-    /// Removes jobs that name any of these, and mails in the outbox that do. Answers how many.
-    pub(super) async fn forget_waiting(&self, ids: &[Uuid], words: &[String]) -> Result<u64, Error> {
-        let mut removed = 0;
-        let ids = ids.iter().map(Uuid::to_string);
-        for name in ids.chain(words.iter().cloned()) {
-            // The queue's tables are its own, so this statement is not checked when it is compiled.
-            let jobs = sqlx::query(AssertSqlSafe(
-                // In one order, so that two who do so never wait for each other.
+    /// Removes jobs that name any of these.
+    pub(super) async fn forget_waiting(&self, names: &[String]) -> Result<(), Error> {
+        for name in names {
+            // The queue's tables are its own, so this statement is not checked when it is compiled. In one order, so that two who
+            // do so never wait for each other.
+            sqlx::query(
                 "DELETE FROM apalis.jobs WHERE id IN
                    (SELECT id FROM apalis.jobs WHERE job_type <> 'erasure' AND (position($1 IN job) > 0 OR last_result::text LIKE $2)
                     ORDER BY id FOR UPDATE)",
-            ))
+            )
             .bind(name.as_bytes())
             .bind(format!("%{}%", name.replace(['%', '_', '\\'], "_")))
             .execute(&self.pool)
             .await?;
-            removed += jobs.rows_affected();
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// Signs what was done, and forgets what it was done to.
-    pub(super) async fn certify(
-        &self,
-        begun: &Begun,
-        subject: Uuid,
-        kind: &str,
-        removed: Removed,
-    ) -> Result<(), Error> {
+    async fn certify(&self, begun: &Begun, subject: Subject, removed: Removed) -> Result<(), Error> {
         let mut tx = database::begin(&self.pool, None, None).await?;
         let held = Held { organisations: Vec::new(), ..begun.held.clone() };
         let certificate = json!({
             "kubewise_deletion_certificate": 1,
             "id": begun.id,
             "issuer": self.mailer.site(),
-            "deleted": kind,
+            "deleted": subject.kind(),
             // Who knows the id can tell that it is this one; who does not learns nothing.
-            "subject_sha256": hex::encode(Sha256::digest(subject.to_string())),
+            "subject_sha256": hex::encode(Sha256::digest(subject.id().to_string())),
             "requested_at": timestamp(begun.requested_at).to_string(),
             "completed_at": timestamp(self.world.now()).to_string(),
             "held": held,
