@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::{outside::Outside, provider::continue_with};
+use super::{outside::Outside, provider::continue_with, signup::agreed};
 use crate::{
     api::{LogIn, Purpose, ways},
     parts::{FormError, Icon, Post, PostForm, Submit, TextField, passkey_button},
@@ -55,8 +55,10 @@ pub(crate) fn Login() -> impl IntoView {
                 <div class="else"><a class="link" href="/reset">"Forgot your password?"</a></div>
                 <Transition>
                     {move || Suspend::new(async move {
-                        ways.await.is_ok_and(|ways| ways.sign_up).then(|| view! {
+                        ways.await.ok().filter(|ways| ways.sign_up).map(|ways| view! {
                             <div class="else">"New here? "<a class="link" href="/signup">"Create an account"</a></div>
+                            // Who continues with a provider and has no account gets one, here too.
+                            {ways.provider.map(|_| agreed())}
                         })
                     })}
                 </Transition>

@@ -15,7 +15,7 @@ pub(crate) fn Outside(#[prop(optional, into)] links: Option<AnyView>, children: 
                 {links}
             </header>
             <main id="main" tabindex="-1">{children()}</main>
-            <footer>"About a person Kubewise keeps a name, an e-mail address, and how and from which networks they sign in; nothing else. "<a class="link" href="/policies" rel="external">"Policies"</a></footer>
+            <footer>"Cookies only for signing in; nothing is tracked. What is kept about you, why and for how long: "<a class="link" href="/policies/privacy" rel="external">"privacy"</a>" and other "<a class="link" href="/policies" rel="external">"policies"</a>"."</footer>
         </div>
     }
     .into_any()

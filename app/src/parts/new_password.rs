@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(400);
 #[component]
 pub(crate) fn NewPassword(label: &'static str, trouble: Trouble, #[prop(optional)] focus: bool) -> impl IntoView {
     let strength = RwSignal::new(None);
+    // The room for the answer is made before it is needed: if it came with the answer, the button below would move away
+    // under whoever presses it just then.
+    let room = RwSignal::new(false);
     let typed = StoredValue::new(0_u32);
     let judge = move |event: web_sys::Event| {
         let password = event_target_value(&event);
@@ -43,15 +46,15 @@ pub(crate) fn NewPassword(label: &'static str, trouble: Trouble, #[prop(optional
         set_timeout(ask, PAUSE);
     };
     view! {
-        <div on:input=judge>
+        <div on:focusin=move |_| room.set(true) on:input=judge>
             <TextField name="password" label=label.into_any() field=Field::Password trouble kind="password"
                 autocomplete="new-password" min=PASSWORD_MIN_CHARS max=PASSWORD_MAX_CHARS focus
                 hint="At least 10 characters. A few words that have nothing to do with each other make a good one."/>
             <div class="strength" role="status">
-                {move || strength.get().map(|strength| view! {
+                {move || room.get().then(|| view! {
                     <div>
-                        <span class="bar" data-score=strength.score aria-hidden="true"></span>
-                        <span>{sentence(strength)}</span>
+                        <span class="bar" data-score=move || strength.get().map(|s| s.score) aria-hidden="true"></span>
+                        <span class="said">{move || strength.get().map(sentence)}</span>
                     </div>
                 })}
             </div>
