@@ -1,18 +1,16 @@
 //! Accounts, sessions and headers, over HTTP.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
 };
 
-use common::{Browser, PASSWORD, TestServer};
 use kubewise_backend::World;
 use reqwest::StatusCode;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
+
+use crate::common::{Browser, PASSWORD, TestServer};
 
 const SIGN_UP: [(&str, &str); 4] =
     [("name", "Maya Duran"), ("email", "Maya@Example.com"), ("organisation", "Acme"), ("password", PASSWORD)];

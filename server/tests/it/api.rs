@@ -1,15 +1,11 @@
 //! The public API, from outside: what each route does, who may, and how refusals look. The routes are those of the
 //! description that the server itself gives; one without a case here fails the test.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-use common::{Clock, PASSWORD, Tenant, TestServer, client, full, pod, uid};
 use kubewise_backend::{
     NewToken, REQUESTS_PER_MINUTE,
     permission::{AddClusters, MakeTokens},
@@ -19,6 +15,8 @@ use reqwest::{Method, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use time::Duration;
+
+use crate::common::{Clock, PASSWORD, Tenant, TestServer, client, full, pod, uid};
 
 /// A token that is asked for, with everything that a token can be given.
 fn everything(name: &str) -> NewToken {
@@ -339,7 +337,7 @@ async fn every_route_answers_each_kind_of_token_as_the_table_says() {
     let tokens = tokens(&api).await;
     let callers: Vec<String> = tokens.keys().map(|caller| format!("{caller:?}")).collect();
     let mut table = format!(
-        "# What each kind of token may ask\n\nWritten by `server/tests/api.rs` from what the server answered. `UPDATE_EXPECT=1` writes it anew.\n\n\
+        "# What each kind of token may ask\n\nWritten by `server/tests/it/api.rs` from what the server answered. `UPDATE_EXPECT=1` writes it anew.\n\n\
          | route | needs | {} |\n{}|\n",
         callers.join(" | "),
         "|---".repeat(callers.len() + 2),
@@ -430,7 +428,7 @@ async fn a_cluster_is_added_filled_renamed_and_deleted() {
     api.server
         .accepted(
             first,
-            full(1, &[pod(7, "checkout-1", "nginx:1.29"), common::deployment(8, "checkout", "nginx:1.29")]),
+            full(1, &[pod(7, "checkout-1", "nginx:1.29"), crate::common::deployment(8, "checkout", "nginx:1.29")]),
         )
         .await;
     let response = api.ask("POST", &format!("{location}/token"), Some(token), None).await;
@@ -441,7 +439,7 @@ async fn a_cluster_is_added_filled_renamed_and_deleted() {
     api.server
         .accepted(
             second,
-            full(2, &[pod(7, "checkout-1", "nginx:1.29"), common::deployment(8, "checkout", "nginx:1.29")]),
+            full(2, &[pod(7, "checkout-1", "nginx:1.29"), crate::common::deployment(8, "checkout", "nginx:1.29")]),
         )
         .await;
 

@@ -1,10 +1,8 @@
 //! Guessing passwords: slowed down, without locking anybody out; and word of a sign-in that may not be one's own.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-mod common;
-
-use common::{Clock, PASSWORD, TestServer};
 use time::Duration;
+
+use crate::common::{Clock, PASSWORD, TestServer};
 
 const WRONG: &str = "not the password at all";
 

@@ -1,15 +1,11 @@
 //! The authorization matrix: every server function and every route that the framework knows, with everybody who could
 //! call it. An endpoint without a case here fails the test.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-use common::{Browser, PASSWORD, Tenant, TestServer, shop::billing_server, uid};
 use kubewise_app::App;
 use kubewise_backend::{
     NewToken, World as Clockwork, agree_plan,
@@ -22,6 +18,8 @@ use kubewise_sample_stripe as sample;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+
+use crate::common::{Browser, PASSWORD, Tenant, TestServer, shop::billing_server, uid};
 
 /// What a caller must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -759,7 +757,7 @@ async fn pages_as_everybody(world: &mut World) -> String {
 #[tokio::test]
 async fn everything_answers_as_the_table_of_roles_says() {
     let mut world = World::new(true).await;
-    let mut table = "# Who may call what\n\nWritten by `server/tests/authorization.rs` from what the server answered: the status of a refusal, `+` for none.\n\
+    let mut table = "# Who may call what\n\nWritten by `server/tests/it/authorization.rs` from what the server answered: the status of a refusal, `+` for none.\n\
                      `UPDATE_EXPECT=1 cargo xtask test --only unit -- -E 'test(table_of_roles)'` writes it anew.\n"
         .to_owned();
     table += &pages_as_everybody(&mut world).await;
@@ -906,7 +904,7 @@ async fn live_events_are_for_members_alone() {
     let mut stream = browser.get("/o/one/events").await;
     assert_eq!(stream.status(), StatusCode::OK);
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    server.accepted(&one.token, common::full(1, &[common::pod(1, "a", "nginx")])).await;
+    server.accepted(&one.token, crate::common::full(1, &[crate::common::pod(1, "a", "nginx")])).await;
     let chunk =
         tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap().unwrap();
     let text = String::from_utf8(chunk.to_vec()).unwrap();
@@ -920,7 +918,7 @@ async fn live_events_are_for_members_alone() {
         .execute(&behind)
         .await
         .unwrap();
-    server.accepted(&one.token, common::delta(1, 1, &[common::pod(2, "b", "nginx")], &[])).await;
+    server.accepted(&one.token, crate::common::delta(1, 1, &[crate::common::pod(2, "b", "nginx")], &[])).await;
     let end = tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap();
     assert!(end.is_none(), "{end:?}");
 }
@@ -928,10 +926,10 @@ async fn live_events_are_for_members_alone() {
 /// Routes besides the framework's and the API's, which has a table of its own: with whom they are for.
 const OTHERS: [(&str, &str); 27] = [
     ("/healthz", "anybody: says that the process runs"),
-    ("SYNC_PATH", "agents, by their cluster's token (server/tests/ingest.rs)"),
+    ("SYNC_PATH", "agents, by their cluster's token (server/tests/it/ingest.rs)"),
     ("/install/agent.yaml", "anybody: the agent's manifest, the same for all"),
-    ("oidc::START", "anybody: leads to the issuer; to link or confirm, who is signed in (server/tests/oidc.rs)"),
-    ("oidc::CALLBACK", "the browser that was led there, by the state in its session (server/tests/oidc.rs)"),
+    ("oidc::START", "anybody: leads to the issuer; to link or confirm, who is signed in (server/tests/it/oidc.rs)"),
+    ("oidc::CALLBACK", "the browser that was led there, by the state in its session (server/tests/it/oidc.rs)"),
     ("/docs", "anybody: the documentation"),
     ("/docs/{page}", "anybody: the documentation"),
     ("/docs/rules/{rule}", "anybody: the documentation"),
@@ -940,13 +938,13 @@ const OTHERS: [(&str, &str); 27] = [
     ("/policies/{policy}/history", "anybody: the policies"),
     ("/policies/{policy}/{date}", "anybody: the policies"),
     ("/policies/{policy}/{date}/changes", "anybody: the policies"),
-    ("/erasure", "whoever has its address, which carries the proof (server/tests/privacy.rs)"),
-    ("/erasure/certificate", "whoever has its address, which carries the proof (server/tests/privacy.rs)"),
+    ("/erasure", "whoever has its address, which carries the proof (server/tests/it/privacy.rs)"),
+    ("/erasure/certificate", "whoever has its address, which carries the proof (server/tests/it/privacy.rs)"),
     ("certificate::KEYS", "anybody: the public keys of certificates"),
-    ("/account/privacy/download", "whose data it is, signed in, by the link of a mail (server/tests/privacy.rs)"),
-    ("/unsubscribe", "whoever has the mail, by what its header carries (server/tests/notifications.rs)"),
-    ("/unsubscribe/policies", "whoever has the mail, by what its header carries (server/tests/policies.rs)"),
-    ("billing::WEBHOOK", "Stripe, by what it signs (server/tests/stripe.rs)"),
+    ("/account/privacy/download", "whose data it is, signed in, by the link of a mail (server/tests/it/privacy.rs)"),
+    ("/unsubscribe", "whoever has the mail, by what its header carries (server/tests/it/notifications.rs)"),
+    ("/unsubscribe/policies", "whoever has the mail, by what its header carries (server/tests/it/policies.rs)"),
+    ("billing::WEBHOOK", "Stripe, by what it signs (server/tests/it/stripe.rs)"),
     ("/o/{org}/billing/checkout", "manage_billing (the_ways_to_stripe_are_for_who_pays)"),
     ("/o/{org}/billing/portal", "manage_billing (the_ways_to_stripe_are_for_who_pays)"),
     ("/o/{org}/events", "members, of the clusters they see (live_events_are_for_members_alone)"),

@@ -1,15 +1,13 @@
 //! What an audit found, as files.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use common::{Browser, Clock, PASSWORD, Tenant, TestServer, full, pod, uid};
 use kubewise_backend::permission::{RunAudits, ViewInventory};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+use crate::common::{Browser, Clock, PASSWORD, Tenant, TestServer, full, pod, uid};
 
 /// A pod that shares the host's processes, in a namespace.
 fn dangerous(n: u128, namespace: &str, name: &str) -> Value {

@@ -1,11 +1,9 @@
 //! The second factor: set up, asked for at sign-in, used once, recovered, required by an organisation; over HTTP.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-mod common;
-
-use common::{Browser, Clock, PASSWORD, TestServer};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
+
+use crate::common::{Browser, Clock, PASSWORD, TestServer};
 
 async fn read(browser: &Browser, path: &str, body: Value) -> (u16, Value) {
     let cookie = browser.cookie.as_deref().unwrap_or_default();

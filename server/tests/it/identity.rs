@@ -1,10 +1,8 @@
 //! Proving an address, forgetting and changing a password, ending sessions: over HTTP, with the mails that are sent.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-mod common;
-
-use common::{Browser, Clock, PASSWORD, TestServer};
 use serde_json::Value;
+
+use crate::common::{Browser, Clock, PASSWORD, TestServer};
 
 const OTHER: &str = "violet anchor drums quietly";
 const MAYA: &str = "maya@example.com";

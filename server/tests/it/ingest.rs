@@ -1,21 +1,19 @@
 //! The ingest protocol, over HTTP, as an agent and as somebody who means harm see it.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::io::Write;
 
-use common::{
-    TestServer, batch, client, delta, deployment, full, header, node, pod,
-    shop::{GOOD, Shop, paid, stands},
-    uid, with_unreadable,
-};
 use kubewise_backend::{database::Part, permission::AddClusters};
 use kubewise_contract::ClusterName;
 use kubewise_protocol::{BatchKind, SYNC_PATH, SyncAnswer, Unreadable, UnreadableReason};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use time::Duration;
+
+use crate::common::{
+    TestServer, batch, client, delta, deployment, full, header, node, pod,
+    shop::{GOOD, Shop, paid, stands},
+    uid, with_unreadable,
+};
 
 fn compress(lines: &str) -> Vec<u8> {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
@@ -390,7 +388,7 @@ async fn an_agent_is_refused_two_weeks_after_the_plan_became_too_small_and_taken
     server.accepted(&t.token, delta(1, 1, &[pod(23, "c", "nginx")], &[])).await;
 
     let mut browser = server.browser();
-    browser.sign_in(&t.email, common::PASSWORD).await;
+    browser.sign_in(&t.email, crate::common::PASSWORD).await;
     assert_eq!(browser.get("/o/acme/clusters").await.status(), 200);
     shop.subscribe(&t, &mut browser, GOOD).await;
     paid(&browser, &t, "a trial", |payment| stands(payment, "trialing")).await;

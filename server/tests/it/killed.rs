@@ -1,7 +1,6 @@
 //! A server, and a rotation of its keys, that are killed at random moments while an organisation and an account are deleted,
 //! a person's data is gathered and everything is wrapped anew: after a restart all of it ends as it would have. And whatever
 //! was logged meanwhile, on the most talkative level, says nothing of who and what was deleted.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{
     net::TcpListener,

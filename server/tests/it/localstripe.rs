@@ -17,9 +17,6 @@
 //! - a key against repetition is not looked at, nor the version that is asked for;
 //! - an event that is not taken is not sent again;
 //! - what it does not know it answers with plain text.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{
     io::{BufRead, BufReader},
@@ -27,16 +24,17 @@ use std::{
     time::Duration as Wait,
 };
 
-use common::{
+use kubewise_contract::UiError;
+use reqwest::Method;
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::common::{
     Browser, Clock, PASSWORD, PostOffice, Tenant, TestServer, client, full, node,
     shop::{
         KEY, PRICE, SECRET, WEBHOOK, billing_server, billing_worker, customer, look, overview, paid, stands, until,
     },
 };
-use kubewise_contract::UiError;
-use reqwest::Method;
-use serde_json::{Value, json};
-use time::Duration;
 
 /// Names a Python that has localstripe.
 const PYTHON: &str = "KUBEWISE_TEST_LOCALSTRIPE";

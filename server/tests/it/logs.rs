@@ -1,7 +1,4 @@
 //! What is logged, at the most talkative level: no password, address, name, link, session or token of anybody.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{
     collections::BTreeMap,
@@ -15,12 +12,13 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use common::{Browser, Letter, client, full, pod, shop, smtp::smtp_server};
 use kubewise_backend::{database::Part, testing::TestDatabase};
 use kubewise_protocol::SYNC_PATH;
 use kubewise_sample_stripe as sample;
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
+
+use crate::common::{Browser, Letter, client, full, pod, shop, smtp::smtp_server};
 
 const NAME: &str = "Zenobia Quillfeather";
 const MAYA: &str = "zenobia.4711@example.com";

@@ -1,7 +1,4 @@
 //! Webhooks, received by a real HTTP server: signed, tried again, and never sent to where they must not go.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{
     net::SocketAddr,
@@ -19,7 +16,6 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use common::{Clock, PASSWORD, PostOffice, Tenant, TestServer, full, pod};
 use kubewise_backend::{
     AllowedNetworks, Error, NewNotification, Receiver,
     permission::{RunAudits, ViewInventory},
@@ -32,6 +28,8 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use time::Duration;
+
+use crate::common::{Clock, PASSWORD, PostOffice, Tenant, TestServer, full, pod};
 
 /// A request as it arrived.
 #[derive(Clone)]
@@ -324,7 +322,7 @@ async fn one_post_ends_the_mails_that_a_mail_is_one_of() {
     let unfolded = letter.0.replace("\r\n ", " ");
     let (_, rest) = unfolded.split_once("/unsubscribe?token=").unwrap();
     let address = format!("{}/unsubscribe?token={}", scene.server.url, rest.split('>').next().unwrap());
-    let client = common::client();
+    let client = crate::common::client();
     let asked = client.get(&address).send().await.unwrap();
     assert_eq!(asked.status(), 200);
     assert!(asked.text().await.unwrap().contains("End the notification"));

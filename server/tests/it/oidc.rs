@@ -1,18 +1,14 @@
 //! Signing in through an OpenID Connect issuer: what is believed of it, and whose account it opens.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
-#[path = "common/issuer.rs"]
-mod issuer;
 
 use std::time::Instant;
 
-use common::{Browser, Clock, PASSWORD, PostOffice, TestServer};
-use issuer::{CLIENT, Fault, Issuer, Person, SECRET, parameters, person};
 use kubewise_backend::{Oidc, PasswordPolicy, SignUp, SignUpPolicy, Web, database::Part};
 use kubewise_contract::{EmailAddress, OrganisationName, PersonName};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
+
+use crate::common::issuer::{CLIENT, Fault, Issuer, Person, SECRET, parameters, person};
+use crate::common::{Browser, Clock, PASSWORD, PostOffice, TestServer};
 
 const MAYA: &str = "maya@example.com";
 const OTHER: &str = "violet anchor drums quietly";

@@ -1,11 +1,7 @@
 //! The policies on the website, and mail about them: pages that anybody reads, and mails that one POST ends.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{process::Command, sync::Arc, time::Duration};
 
-use common::{TestServer, client, smtp::smtp_server};
 use kubewise_backend::{
     AllowedNetworks, Mailer, Oidc, PublicPolicies, Stripe, Webhooks, Worker, World, database::Part, parse_date,
     publish_policy, testing::TestDatabase,
@@ -13,6 +9,8 @@ use kubewise_backend::{
 use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+
+use crate::common::{TestServer, client, smtp::smtp_server};
 
 const FIRST: &str = "+++\ndate = \"2026-11-28\"\nsummary = \"The first <version>.\"\nsignificant = true\n+++\n\
                      # Privacy policy\n\nWrite to {contact}.\n\n## Times\n\nSessions end after 7 days.\n\nNames are kept.\n";
@@ -207,7 +205,7 @@ async fn whoever_runs_the_installation_publishes_by_a_command() {
     let request = kubewise_backend::SignUp {
         name: kubewise_contract::PersonName::parse("Maya Duran").unwrap(),
         email: kubewise_contract::EmailAddress::parse("maya@example.com").unwrap(),
-        password: common::PASSWORD.to_owned().into(),
+        password: crate::common::PASSWORD.to_owned().into(),
         organisation: kubewise_contract::OrganisationName::parse("acme").unwrap(),
         place: "this machine".to_owned(),
     };

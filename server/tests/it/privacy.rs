@@ -1,11 +1,7 @@
 //! Taking data out, and how deletions are told, as a browser sees it.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Browser, Clock, PASSWORD, Tenant, TestServer, shop::until};
 use kubewise_backend::{
     Actor, SignedCertificate, VerifyingKey,
     permission::{ManageClusters, ManageOrganisation, ManageOwnership},
@@ -15,6 +11,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use time::Duration;
 use uuid::Uuid;
+
+use crate::common::{Browser, Clock, PASSWORD, Tenant, TestServer, shop::until};
 
 async fn signed_in(server: &TestServer, tenant: &Tenant) -> Browser {
     let mut browser = server.browser();

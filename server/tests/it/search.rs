@@ -1,12 +1,10 @@
 //! What a text finds, in all clusters of an organisation.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-mod common;
-
-use common::{TestServer, deployment, full, pod, uid};
 use kubewise_backend::permission::ViewInventory;
 use kubewise_contract::ListQuery;
 use serde_json::{Value, json};
+
+use crate::common::{TestServer, deployment, full, pod, uid};
 
 /// An object made by a controller.
 fn owned(mut object: Value, owner: (u128, &str, &str)) -> Value {

@@ -1,19 +1,17 @@
 //! Paying through Stripe, from a browser and from Stripe's side, against a Stripe on loopback that sends its events here.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
-
-mod common;
 
 use std::{sync::Arc, time::Duration as Wait};
 
-use common::{
-    Browser, TestServer, client, full, node, pod,
-    shop::{GOOD, SECRET, Shop, WEBHOOK, look, overview, page_with, paid, press, stands, until},
-};
 use kubewise_contract::UiError;
 use kubewise_sample_stripe::signature;
 use reqwest::{Body, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+
+use crate::common::{
+    Browser, TestServer, client, full, node, pod,
+    shop::{GOOD, SECRET, Shop, WEBHOOK, look, overview, page_with, paid, press, stands, until},
+};
 
 /// Largest event that is taken, in bytes.
 const EVENT_BYTES: usize = 512 << 10;
@@ -251,7 +249,7 @@ async fn where_stripe_is_not_configured_nobody_is_billed_and_everything_works() 
     let server = TestServer::start().await;
     let acme = server.tenant("acme").await;
     let mut browser = server.browser();
-    browser.sign_in(&acme.email, common::PASSWORD).await;
+    browser.sign_in(&acme.email, crate::common::PASSWORD).await;
     let response = tell(&server, Some(&signature(SECRET, 1, "{}")), "{}").await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert_eq!(response.text().await.unwrap(), "Stripe is not configured here.\n");

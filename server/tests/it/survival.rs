@@ -3,7 +3,6 @@
 //!
 //! These tests run the agent too, so they need its program beside the server's (`cargo build -p kubewise-agent`); xtask
 //! builds it before it runs the tests.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,4 @@
 //! The listener with TLS: versions, headers, a certificate that is replaced while the server runs.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{
     net::SocketAddr,

@@ -1,9 +1,5 @@
 //! Reports of a scanner, from what agents send to what people see.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
-mod common;
-
-use common::{PASSWORD, Tenant, TestServer, batch, delta, deployment, full, header, pod, uid, with_unreadable};
 use kubewise_backend::{Authorized, Cluster, permission::ViewInventory};
 use kubewise_contract::{
     ListQuery, Scan, VulnerabilitiesOf, VulnerabilitiesQuery, VulnerabilityCounts, VulnerabilityRow,
@@ -11,6 +7,8 @@ use kubewise_contract::{
 };
 use kubewise_protocol::{BatchKind, Unreadable, UnreadableReason, VULNERABILITY_REPORT};
 use serde_json::{Value, json};
+
+use crate::common::{PASSWORD, Tenant, TestServer, batch, delta, deployment, full, header, pod, uid, with_unreadable};
 
 fn found(id: &str, severity: &str, package: &str, fixed: &str) -> Value {
     json!({

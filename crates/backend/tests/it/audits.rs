@@ -1,6 +1,5 @@
 //! Audits: what is found is there, what is mended is gone, each run is done once, and what was judged is kept for who may
 //! see it.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::time::Duration as Wait;
 

@@ -1,6 +1,5 @@
 //! Plans: at a limit what is there stays and what would be one more is refused; nodes are counted by day; the agents of
 //! clusters that a plan is too small for are refused, after some time.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use kubewise_backend::{
     Error, NewNotification, Receiver, Web,

@@ -1,6 +1,5 @@
 //! What an organisation decides about audits: what is waived is found and not counted, who decides is who may, and what is
 //! decided has clusters judged again.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::time::Duration as Wait;
 

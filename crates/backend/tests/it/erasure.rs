@@ -1,6 +1,5 @@
 //! Deletions: nothing is left of who or what was deleted, wherever one looks; the certificate says so and verifies; and a
 //! copy from before opens nothing of it.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{collections::BTreeSet, path::Path, time::Duration as Wait};
 

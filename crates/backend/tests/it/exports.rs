@@ -1,6 +1,5 @@
 //! What a person takes out: everything that the register says is about them, and nothing of anybody else; by a link that
 //! works once, for them alone.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{io::Read as _, time::Duration as Wait};
 

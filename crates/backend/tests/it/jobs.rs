@@ -1,5 +1,4 @@
 //! The worker: what it has nothing to do for, it leaves in peace.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::time::Duration;
 

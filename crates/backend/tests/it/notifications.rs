@@ -1,5 +1,4 @@
 //! Notifications: who wants to be told is told, once, of what they see and nobody else of anything.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::time::Duration as Wait;
 

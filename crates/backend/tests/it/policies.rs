@@ -1,5 +1,4 @@
 //! Policies: what somebody agreed to is written down with their account, and who asked for it is told of changes, once.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -87,7 +86,7 @@ async fn accepted(at: &Installation, web: &Web, user: UserId) -> Vec<(String, St
     accepted.into_iter().map(|one| (one.policy, one.version)).collect()
 }
 
-/// A way to make an account that is not here, through an issuer, is tested with one (`server/tests/oidc.rs`).
+/// A way to make an account that is not here, through an issuer, is tested with one (`server/tests/it/oidc.rs`).
 #[tokio::test(flavor = "multi_thread")]
 async fn who_makes_an_account_agrees_to_what_is_current_then() {
     let at = Installation::new().await;

@@ -1,6 +1,5 @@
 //! What happens when two do something at the same moment: with connections of their own, held back by the locks that the
 //! product takes, so that they truly meet.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{sync::Arc, time::Duration};
 

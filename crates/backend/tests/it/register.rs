@@ -1,6 +1,5 @@
 //! The register of what is stored, beside the schema: nothing is stored that is not in it, and it says nothing of what is
 //! not there.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

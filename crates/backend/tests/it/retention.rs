@@ -1,5 +1,4 @@
 //! For how long what was is kept: what is older than the stated time is removed, what is younger stays, and pages cope.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration as Wait};
 

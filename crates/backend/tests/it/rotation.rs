@@ -1,6 +1,5 @@
 //! Another master key, while servers run: nothing that is asked for meanwhile fails, and afterwards nothing is wrapped by the
 //! old one.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{
     sync::{

@@ -1,5 +1,4 @@
 //! Who gets into an organisation, in which role, and what their tokens may do.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration as Wait};
 

@@ -1,5 +1,4 @@
 //! The second wall: what each login may do when the first wall, the types, is not in the way.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 use std::time::Duration;
 

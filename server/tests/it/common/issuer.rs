@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
-use super::common::Clock;
+use super::Clock;
 
 pub(crate) const CLIENT: &str = "kubewise";
 const ACCESS: &str = "an-access-token";

@@ -1,6 +1,6 @@
 //! A server on a random port and a database of its own.
-#![expect(dead_code, reason = "each test binary uses some of it")]
 
+pub(crate) mod issuer;
 pub(crate) mod shop;
 pub(crate) mod smtp;
 

@@ -48,7 +48,8 @@ pub(crate) struct Shop {
     pub(crate) stripe: sample::Stripe,
     pub(crate) server: TestServer,
     pub(crate) worker: Worker,
-    pub(crate) post: PostOffice,
+    /// Where its mail lands.
+    _post: PostOffice,
 }
 
 impl Shop {
@@ -60,7 +61,7 @@ impl Shop {
         let server = billing_server(&world, stripe.url()).await;
         stripe.set_webhook(&format!("{}{WEBHOOK}", server.url), SECRET);
         let (post, worker) = billing_worker(&server, &world, stripe.url());
-        Self { clock, stripe, server, worker, post }
+        Self { clock, stripe, server, worker, _post: post }
     }
 
     /// An organisation, and its Owner at a browser.

@@ -10,7 +10,7 @@ use kubewise_backend::{
 use kubewise_contract::RunState;
 use serde_json::{Value, json};
 
-use crate::server::{Server, address};
+use super::server::{Server, address};
 
 #[tokio::test]
 async fn evidence_is_kept_read_and_removed() {

@@ -9,7 +9,7 @@ use std::{
 use futures::TryStreamExt;
 use kubewise_backend::{Error, Held, testing::TestObjects};
 
-use crate::{
+use super::{
     all, noise, pieces,
     proxy::{Fault, Head, Proxy},
     server::{PATIENT, Server, access, address},

@@ -1,6 +1,5 @@
 //! The bucket: the same tests for a folder and for an S3 server (s3s-fs, on loopback), and for the latter what goes wrong
 //! between here and there.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod audits;
 mod faults;

@@ -8,7 +8,7 @@ use kubewise_backend::{
 use time::Duration;
 use uuid::Uuid;
 
-use crate::{
+use super::{
     pieces,
     server::{Server, address},
 };

@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 use kubewise_backend::{BucketAddress, Error, Held, S3Access, testing::TestObjects};
 
-use crate::{
+use super::{
     all, noise, pieces,
     server::{Server, address},
 };

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use kubewise_backend::{BucketAddress, S3Access, testing::TestObjects};
 
-use crate::{
+use super::{
     pieces,
     server::{BUCKET, CREDENTIALS, Server},
 };

@@ -4,7 +4,7 @@ use kubewise_backend::{agree_plan, database::Part};
 use kubewise_contract::{Plan, Timestamp};
 use time::Duration;
 
-use crate::shop::{GOOD, Payer, Shop, same_as_stripe};
+use super::shop::{GOOD, Payer, Shop, same_as_stripe};
 
 async fn agree(shop: &Shop, payer: &Payer, agreed: bool) {
     let owner = shop.at.database.pool(Part::Owner);

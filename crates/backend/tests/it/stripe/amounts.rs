@@ -6,7 +6,7 @@ use kubewise_backend::Error;
 use proptest::prelude::*;
 use time::{Duration, macros::datetime};
 
-use crate::{
+use super::{
     reckoning::{Bought, Log},
     shop::{AFTER_MIDNIGHT, GOOD, Payer, Shop, same_as_stripe},
 };

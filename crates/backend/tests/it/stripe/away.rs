@@ -4,7 +4,7 @@ use kubewise_backend::Error;
 use kubewise_contract::{BillingDetails, Limit, SubscriptionStatus};
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use crate::{
+use super::{
     reckoning::{Bought, Log},
     shop::{GOOD, Payer, Shop, same_as_stripe},
 };

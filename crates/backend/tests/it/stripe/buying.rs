@@ -4,7 +4,7 @@ use kubewise_backend::{Error, permission::ManageBilling};
 use kubewise_contract::Role;
 use time::Duration;
 
-use crate::shop::{GOOD, Shop, same_as_stripe};
+use super::shop::{GOOD, Shop, same_as_stripe};
 
 /// Sessions of Checkout that were made.
 fn sessions(shop: &Shop) -> usize {

@@ -4,7 +4,7 @@ use std::time::Duration as Wait;
 
 use time::Duration;
 
-use crate::{
+use super::{
     reckoning::{Bought, Log},
     shop::{GOOD, Payer, Shop, same_as_stripe, until},
 };

@@ -5,7 +5,7 @@ use kubewise_contract::{ListQuery, Plan, SubscriptionStatus};
 use kubewise_sample_stripe as sample;
 use time::Duration;
 
-use crate::shop::{DECLINED, GOOD, Payer, SECRET, Shop, same_as_stripe};
+use super::shop::{DECLINED, GOOD, Payer, SECRET, Shop, same_as_stripe};
 
 /// What happens.
 #[derive(Clone, Copy, Debug)]

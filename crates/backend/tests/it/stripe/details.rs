@@ -4,7 +4,7 @@ use kubewise_contract::BillingDetails;
 use serde_json::json;
 use time::Duration;
 
-use crate::shop::{GOOD, Shop, same_as_stripe};
+use super::shop::{GOOD, Shop, same_as_stripe};
 
 fn typed(email: &str, city: &str) -> BillingDetails {
     BillingDetails {

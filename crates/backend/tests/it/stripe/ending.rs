@@ -8,7 +8,7 @@ use kubewise_contract::{BillingDetails, Plan, SubscriptionStatus};
 use serde_json::Value;
 use time::Duration;
 
-use crate::shop::{GOOD, Payer, Shop, same_as_stripe, until};
+use super::shop::{GOOD, Payer, Shop, same_as_stripe, until};
 
 /// Longer than it takes to see that a request is on its way.
 const SLOW: Wait = Wait::from_millis(300);

@@ -6,7 +6,7 @@ use kubewise_contract::{BillingDetails, Role};
 use serde_json::Value;
 use time::Duration;
 
-use crate::shop::{DECLINED, GOOD, Payer, Shop, until};
+use super::shop::{DECLINED, GOOD, Payer, Shop, until};
 
 /// Letters, and how many days after what they are about they were written.
 async fn letters(shop: &Shop, payer: &Payer) -> Vec<(String, i64)> {

@@ -5,7 +5,7 @@ use kubewise_contract::{BillingDetails, Plan, SubscriptionStatus};
 use kubewise_sample_stripe as sample;
 use time::Duration;
 
-use crate::shop::{GOOD, Shop, same_as_stripe};
+use super::shop::{GOOD, Shop, same_as_stripe};
 
 #[tokio::test]
 async fn a_plan_is_bought_tried_paid_for_cancelled_and_bought_again() {

@@ -6,7 +6,7 @@ use kubewise_contract::SubscriptionStatus;
 use time::Duration;
 use tokio::task::JoinSet;
 
-use crate::shop::{GOOD, Shop, same_as_stripe, until};
+use super::shop::{GOOD, Shop, same_as_stripe, until};
 
 const DELIVERIES: usize = 1_000;
 const AT_ONCE: usize = 25;

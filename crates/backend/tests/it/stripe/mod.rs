@@ -1,5 +1,4 @@
 //! Paying through Stripe: whatever happens there, and in whichever order it is told, what is known here ends as it is there.
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod agreed;
 mod amounts;
