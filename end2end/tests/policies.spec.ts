@@ -30,7 +30,7 @@ test("the policies are read, with their versions and what is different", async (
     await page.goto("/policies");
     await page.getByRole("main").getByRole("link", { name, exact: true }).click();
     await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
-    await expect(page.getByText("28 November 2026").first()).toBeVisible();
+    await expect(page.getByText(/2[89] November 2026/).first()).toBeVisible();
     await expect(page.getByRole("link", { name: "kubewise@northwind.example" }).first()).toHaveAttribute("href", "mailto:kubewise@northwind.example");
   }
   await page.getByRole("link", { name: "All versions" }).click();
@@ -40,6 +40,8 @@ test("the policies are read, with their versions and what is different", async (
   await expect(page).toHaveURL(/\/policies\/cookies\/2026-11-28$/);
   await page.goto("/policies/cookies/2026-11-28/changes");
   await expect(page.getByText("It is the first version.")).toBeVisible();
+  await page.goto("/policies/privacy/2026-11-29/changes");
+  await expect(page.locator("ins").getByText("proven addresses before this one")).toBeVisible();
   expect((await page.request.get("/policies/cookies/2020-01-01")).status()).toBe(404);
 });
 
@@ -73,12 +75,12 @@ test("a new version is mailed once to who asked for it, and the mail ends such m
   await forget(page);
   await signUp(page, other);
   for (const account of [one, other]) subscribe(account);
-  const published = admin<Published>("publish-policy", "--policy", "privacy", "--version", "2026-11-28");
-  expect(published).toMatchObject({ policy: "privacy", version: "2026-11-28", significant: true });
+  const published = admin<Published>("publish-policy", "--policy", "privacy", "--version", "2026-11-29");
+  expect(published).toMatchObject({ policy: "privacy", version: "2026-11-29", significant: true });
 
   // By the link in the text: it asks first.
   const mail = await mailTo(one.email, SUBJECT);
-  expect(mail.text).toContain(`${stack().url}/policies/privacy/2026-11-28/changes`);
+  expect(mail.text).toContain(`${stack().url}/policies/privacy/2026-11-29/changes`);
   const link = linkIn(mail);
   keep(stack().folder, new URL(link, stack().url).searchParams.get("token")!);
   await forget(page);

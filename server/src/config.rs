@@ -261,6 +261,17 @@ fn check_public_url(url: &str) -> Result<String> {
     Ok(url.to_owned())
 }
 
+/// Where a folder is that may not be there yet, with nothing in its path that leads elsewhere.
+fn resolved(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    for there in absolute.ancestors() {
+        if let (Ok(real), Ok(rest)) = (there.canonicalize(), absolute.strip_prefix(there)) {
+            return real.join(rest);
+        }
+    }
+    absolute
+}
+
 /// Beside the master key, unless it is said where.
 fn key_store(source: &Source, master_key_file: &Path, object_store: &BucketAddress) -> Result<BucketAddress> {
     let store = match source.get("KUBEWISE_KEY_STORE") {
@@ -271,10 +282,19 @@ fn key_store(source: &Source, master_key_file: &Path, object_store: &BucketAddre
             BucketAddress::Folder(beside.into())
         }
     };
-    if store == *object_store {
+    let is_same_place = match (&store, object_store) {
+        (BucketAddress::Folder(keys), BucketAddress::Folder(objects)) => {
+            let (keys, objects) = (resolved(keys), resolved(objects));
+            keys.starts_with(&objects) || objects.starts_with(&keys)
+        }
+        // Whole buckets are copied and keep versions, whatever the names in them begin with.
+        (BucketAddress::S3 { bucket: keys, .. }, BucketAddress::S3 { bucket: objects, .. }) => keys == objects,
+        _ => false,
+    };
+    if is_same_place {
         bail!(
-            "KUBEWISE_KEY_STORE is where KUBEWISE_OBJECT_STORE is: what is destroyed in the one would be left in copies of the \
-             other. Give it a place of its own"
+            "KUBEWISE_KEY_STORE is in the same folder or bucket as KUBEWISE_OBJECT_STORE: what is destroyed in the one would be \
+             left in copies of the other. Give it a place of its own"
         );
     }
     Ok(store)
@@ -418,6 +438,31 @@ mod tests {
         assert_eq!(config.public_url, "http://127.0.0.1:3000");
         assert!(config.databases.is_none() && config.tls.is_none() && config.signup == SignUpPolicy::Open);
         assert!(config.roles.web && config.roles.ingest && config.roles.worker);
+    }
+
+    #[test]
+    fn the_key_store_is_nowhere_where_objects_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| format!("file://{}", folder.path().join(path).display());
+        std::os::unix::fs::symlink(folder.path().join("objects"), folder.path().join("elsewhere")).unwrap();
+        std::fs::create_dir(folder.path().join("objects")).unwrap();
+        for (keys, objects) in [
+            (at("objects"), at("objects")),
+            (at("objects/keys"), at("objects")),
+            (at("keys"), at("keys/objects")),
+            (at("elsewhere/keys"), at("objects")),
+            ("s3://one/keys".to_owned(), "s3://one/objects".to_owned()),
+        ] {
+            refused(&[("KUBEWISE_KEY_STORE", &keys), ("KUBEWISE_OBJECT_STORE", &objects)], "KUBEWISE_KEY_STORE");
+        }
+        for (keys, objects) in [
+            (at("keys"), at("objects")),
+            (at("objects-keys"), at("objects")),
+            ("s3://one/keys".to_owned(), "s3://two/keys".to_owned()),
+            (at("keys"), "s3://two".to_owned()),
+        ] {
+            assert!(read(&[("KUBEWISE_KEY_STORE", &keys), ("KUBEWISE_OBJECT_STORE", &objects)]).is_ok(), "{keys}");
+        }
     }
 
     #[test]

@@ -168,17 +168,28 @@ impl Web {
             return Err(FieldError { field: Field::Email, problem: Problem::Wrong }.into());
         }
         let mut tx = database::begin(&self.pool, None, Some(actor.user)).await?;
+        self.leave_all(&mut tx, actor).await?;
+        // Who is joining or making an organisation just now has this lock: that one is left, too. From the row of the deletion
+        // on, the account is disabled and joins nothing.
+        sqlx::query!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", actor.user.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        self.leave_all(&mut tx, actor).await?;
+        sqlx::query!("DELETE FROM sessions WHERE user_id = $1", actor.user.0).execute(&mut *tx).await?;
+        let token = ask(self, &mut tx, Subject::Account(actor.user), self.world.now()).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    async fn leave_all(&self, tx: &mut PgConnection, actor: &Actor) -> Result<(), Error> {
         let orgs =
             sqlx::query_scalar!("SELECT org_id FROM memberships WHERE user_id = $1 ORDER BY org_id", actor.user.0)
                 .fetch_all(&mut *tx)
                 .await?;
         for org in orgs {
-            self.leave_for_good(&mut tx, actor, OrgId(org)).await?;
+            self.leave_for_good(tx, actor, OrgId(org)).await?;
         }
-        sqlx::query!("DELETE FROM sessions WHERE user_id = $1", actor.user.0).execute(&mut *tx).await?;
-        let token = ask(self, &mut tx, Subject::Account(actor.user), self.world.now()).await?;
-        tx.commit().await?;
-        Ok(token)
+        Ok(())
     }
 
     async fn leave_for_good(&self, tx: &mut PgConnection, actor: &Actor, org: OrgId) -> Result<(), Error> {

@@ -100,6 +100,8 @@ impl Error {
             Self::AlreadySubscribed => UiError::AlreadySubscribed,
             Self::Stripe(_) => UiError::StripeAway,
             Self::Database(e) if is_taken(e, "memberships_owner") => UiError::LastOwner,
+            // The account is being deleted.
+            Self::Database(e) if is_taken(e, "memberships_account") => UiError::SignedOut,
             Self::Database(e) if database_is_away(e) => UiError::Unavailable,
             Self::Database(_) | Self::Queue(_) | Self::Internal(_) => UiError::Internal,
         }

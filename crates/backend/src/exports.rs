@@ -186,8 +186,15 @@ impl Worker {
         .await?
         .rows_affected();
         if made == 0 {
-            // The account was deleted meanwhile, perhaps before its objects were there.
-            self.bucket.remove(&object).await?;
+            // The account was deleted meanwhile, perhaps before its objects were there; or another server that took this one
+            // for lost has made it: then the object is that one's.
+            let is_there =
+                sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM exports WHERE id = $1) AS "is!""#, job.export.0)
+                    .fetch_one(&mut *tx)
+                    .await?;
+            if !is_there {
+                self.bucket.remove(&object).await?;
+            }
             return Ok(());
         }
         mail::enqueue(&mut tx, &Mail::ExportReady { user, export: job.export }).await?;

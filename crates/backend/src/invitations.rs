@@ -303,10 +303,11 @@ impl Web {
             return Err(Error::InvitedAnother);
         }
         sqlx::query!(
-            "UPDATE invitations SET accepted_at = $3, hash = NULL WHERE org_id = $1 AND id = $2",
+            "UPDATE invitations SET accepted_at = $3, accepted_by = $4, hash = NULL WHERE org_id = $1 AND id = $2",
             org.0,
             id.0,
             now,
+            user.0,
         )
         .execute(&mut *tx)
         .await?;

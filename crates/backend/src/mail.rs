@@ -193,11 +193,17 @@ impl Mailer {
     }
 
     async fn send(&self, to: Mailbox, letter: &Letter<'_>) -> Result<(), Error> {
+        self.send_about(None, to, letter).await
+    }
+
+    /// The same about an organisation, which the letter does not say by a link: by its slug.
+    async fn send_about(&self, slug: Option<&str>, to: Mailbox, letter: &Letter<'_>) -> Result<(), Error> {
         let broken = |e: askama::Error| Error::Internal(format!("mail: {e}"));
         let text = PlainText { letter }.render().map_err(broken)?;
         let html = Html { letter }.render().map_err(broken)?;
-        self.hand_over(to, Composed { subject: letter.subject.to_owned(), text, html, id: None, unsubscribe: None })
-            .await
+        let subject = letter.subject.to_owned();
+        let about = slug.map(|slug| format!("/o/{slug}/"));
+        self.hand_over(to, Composed { subject, text, html, id: None, unsubscribe: None, about }).await
     }
 
     /// Sends what was written elsewhere.
@@ -244,12 +250,18 @@ impl Mailer {
             Some((organisation, _)) => format!("{organisation} is being deleted"),
         };
         let label = "How the deletion is doing, and its certificate";
-        let link = Link { label, url: format!("{}/erasure?token={}", self.public_url, told.token) };
-        self.tell_about(name, email, &subject, what, link, "Keep this mail: the certificate is kept for 400 days.")
-            .await
+        let letter = Letter {
+            subject: &subject,
+            name,
+            paragraphs: vec![what],
+            link: Some(Link { label, url: format!("{}/erasure?token={}", self.public_url, told.token) }),
+            closing: "Keep this mail: the certificate is kept for 400 days.",
+            site: &self.public_url,
+        };
+        self.send_about(told.organisation.map(|(_, slug)| slug), to(name, email)?, &letter).await
     }
 
-    /// Removes mails that lie in a folder and hold any of these words, wherever in them. What was sent is not ours any more.
+    /// Removes mails that lie in a folder and hold any of these as words, wherever in them. What was sent is not ours any more.
     pub(crate) async fn forget(&self, words: &[String]) -> Result<u64, Error> {
         let Transport::Outbox(folder, _) = &self.transport else { return Ok(0) };
         let (folder, words) = (folder.clone(), words.to_vec());
@@ -274,6 +286,10 @@ impl Mailer {
             ] {
                 builder = builder.raw_header(HeaderValue::new(name, value));
             }
+        }
+        if let Some(about) = composed.about {
+            builder =
+                builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Kubewise-Organisation"), about));
         }
         let body = MultiPart::alternative_plain_html(composed.text, composed.html);
         let message = builder.multipart(body).map_err(|e| broken(&e))?;
@@ -309,6 +325,9 @@ pub(crate) struct Composed {
     pub(crate) id: Option<String>,
     /// Where one POST ends such mails.
     pub(crate) unsubscribe: Option<String>,
+    /// The organisation that it is about, where no link says it, as the beginning of its pages' addresses: so that it is found
+    /// where mails lie in a folder.
+    pub(crate) about: Option<String>,
 }
 
 /// What is told of a deletion.
@@ -455,7 +474,7 @@ impl Worker {
     async fn send_invitation(&self, org: OrgId, invitation: InvitationId) -> Result<(), Error> {
         let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         let found = sqlx::query!(
-            r#"SELECT i.email, i.role, o.name, u.name AS "invited_by?"
+            r#"SELECT i.email, i.role, o.name, o.slug, u.name AS "invited_by?"
                FROM invitations i JOIN organisations o ON o.id = i.org_id LEFT JOIN users u ON u.id = i.invited_by
                WHERE i.org_id = $1 AND i.id = $2 AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $3"#,
             org.0,
@@ -492,7 +511,7 @@ impl Worker {
             site: &self.mailer.public_url,
         };
         let address = found.email.parse().map_err(|_| Error::Internal("mail: a stored address is none".to_owned()))?;
-        self.mailer.send(Mailbox::new(None, address), &letter).await
+        self.mailer.send_about(Some(&found.slug), Mailbox::new(None, address), &letter).await
     }
 
     /// Tells a person of what was done with their account, in case it was not them.

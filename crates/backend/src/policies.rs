@@ -12,8 +12,9 @@ use serde::Deserialize;
 use time::{Date, macros::format_description};
 
 /// The files: policy, date, text.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     ("privacy", "2026-11-28", include_str!("../../../docs/policies/privacy/2026-11-28.md")),
+    ("privacy", "2026-11-29", include_str!("../../../docs/policies/privacy/2026-11-29.md")),
     ("security", "2026-11-28", include_str!("../../../docs/policies/security/2026-11-28.md")),
     ("sub-processors", "2026-11-28", include_str!("../../../docs/policies/sub-processors/2026-11-28.md")),
     ("cookies", "2026-11-28", include_str!("../../../docs/policies/cookies/2026-11-28.md")),

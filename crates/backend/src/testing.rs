@@ -20,7 +20,10 @@ pub use crate::bucket::TestObjects;
 use crate::{
     Actor, Authorized, Bucket, BucketAddress, Error, Held, Ingest, Keys, Mailer, MasterKeys, Organisation,
     PasswordPolicy, PublicPolicies, S3Access, SignUpPolicy, Web, Webhooks, Worker, World,
-    activity::{forget, head_place},
+    activity::{
+        forget::{self, Person},
+        head_place,
+    },
     billing::SyncBilling,
     database::{self, MIGRATIONS, Part, Scope, Target, migrate},
     factors::seed_place,
@@ -319,6 +322,11 @@ impl Worker {
         Self { public_policies: Some(policies), ..self }
     }
 
+    /// Looks for deletions that are due or not told, as is done every few seconds.
+    pub async fn look_for_erasures_now(&self) -> Result<(), Error> {
+        self.look_for_erasures().await
+    }
+
     /// Removes objects that nothing names, as is done every day.
     pub async fn look_for_orphans(&self) -> Result<Held, Error> {
         self.remove_orphans().await
@@ -580,9 +588,9 @@ impl Installation {
     }
 
     /// Has the worker empty what the activity log holds about a cluster. Answers how many lines.
-    pub async fn forget_cluster(&self, tenant: &Tenant, cluster: ClusterId, name: &str) -> u64 {
+    pub async fn forget_cluster(&self, tenant: &Tenant, cluster: ClusterId) -> u64 {
         let mut tx = self.as_worker(tenant).await;
-        let emptied = forget::forget_cluster(&mut tx, tenant.org, cluster, name, self.world.now()).await;
+        let emptied = forget::forget_cluster(&mut tx, tenant.org, cluster, self.world.now()).await;
         tx.commit().await.expect("it is committed");
         emptied.expect("the worker may")
     }
@@ -591,7 +599,8 @@ impl Installation {
     pub async fn detach(&self, tenant: &Tenant, who: &Actor) {
         let mut tx = self.as_worker(tenant).await;
         let now = self.world.now();
-        let done = forget::detach_person(&mut tx, tenant.org, who.user, &who.name, &who.email, now).await;
+        let person = Person { names: vec![who.name.clone()], addresses: vec![who.email.clone()] };
+        let done = forget::detach_person(&mut tx, tenant.org, who.user, &person, now).await;
         done.expect("the worker may");
         tx.commit().await.expect("it is committed");
     }

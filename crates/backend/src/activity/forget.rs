@@ -1,5 +1,9 @@
 //! Forgetting, by the worker: lines of a cluster or with a person's name or address are emptied. What was done, when and by
 //! which pseudonym stays, and the chain with it (docs/adr/0032). All of it can be done twice.
+//!
+//! People choose what they and their clusters are called. Nobody may empty the lines of others by taking a name that these
+//! hold: of a cluster, its own lines go; of a person, a name goes where it has two words, or is all that a field says whose
+//! meaning is a person.
 
 use kubewise_contract::{ClusterId, EmailAddress, OrgId, UserId};
 use serde_json::Value;
@@ -15,8 +19,8 @@ const AT_ONCE: i64 = 2_000;
 /// What stands where a person's name or address stood.
 pub(crate) const FORMER: &str = "a former account";
 
-/// Fields of `before` and `after` that hold words of Kubewise and none of people: somebody who is called "owner", or a cluster
-/// that is, has no line emptied by it.
+/// Fields of `before` and `after` that hold words of Kubewise and none of people: somebody who is called "Owner Role" has no
+/// line emptied by it.
 const OURS: [&str; 14] = [
     "role",
     "permissions",
@@ -34,6 +38,20 @@ const OURS: [&str; 14] = [
     "days",
 ];
 
+/// The field that says who sees to something.
+const PERSONS: &str = "owner";
+
+/// Whose words a text is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Ours, in a field that is one of [`OURS`].
+    Ours,
+    /// People's, and it says who: the field [`PERSONS`].
+    Person,
+    /// People's.
+    Any,
+}
+
 /// What of a line can name somebody or something.
 struct Content {
     seq: i64,
@@ -45,41 +63,72 @@ struct Content {
 }
 
 impl Content {
-    /// Whether `is_meant` holds for one of the texts in it: those of fields that are [`OURS`] are told by the first argument.
-    fn says(&self, is_meant: &impl Fn(bool, &str) -> bool) -> bool {
+    /// Whether `is_meant` holds for one of the texts in it.
+    fn says(&self, is_meant: &impl Fn(Words, &str) -> bool) -> bool {
         let json = [&self.before, &self.after].into_iter().flatten();
         // It was written as JSON; what is none any more is looked at as it is.
         let mut values = json.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())));
-        values.any(|value| any(&value, false, is_meant))
+        values.any(|value| any(&value, Words::Any, is_meant))
     }
 }
 
-fn any(value: &Value, is_ours: bool, is_meant: &impl Fn(bool, &str) -> bool) -> bool {
+fn any(value: &Value, words: Words, is_meant: &impl Fn(Words, &str) -> bool) -> bool {
     match value {
-        Value::String(text) => is_meant(is_ours, text),
-        Value::Array(values) => values.iter().any(|value| any(value, is_ours, is_meant)),
-        Value::Object(fields) => {
-            fields.iter().any(|(field, value)| any(value, is_ours || OURS.contains(&field.as_str()), is_meant))
-        }
+        Value::String(text) => is_meant(words, text),
+        Value::Array(values) => values.iter().any(|value| any(value, words, is_meant)),
+        Value::Object(fields) => fields.iter().any(|(field, value)| {
+            let words = match field.as_str() {
+                _ if words == Words::Ours => words,
+                ours if OURS.contains(&ours) => Words::Ours,
+                PERSONS => Words::Person,
+                _ => Words::Any,
+            };
+            any(value, words, is_meant)
+        }),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
 /// How a person is known to others, who may have typed it anywhere.
-struct Person<'a> {
-    name: &'a str,
-    email: &'a str,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// What they are called, and were.
+    pub(crate) names: Vec<String>,
+    /// Their address, and those before it.
+    pub(crate) addresses: Vec<String>,
 }
 
-impl Person<'_> {
-    fn is_in(&self, text: &str) -> bool {
-        found(text, self.name, true).or_else(|| found(text, self.email, false)).is_some()
+impl Person {
+    /// Those of their names that are more than one word: nobody means anything else by them.
+    pub(crate) fn full_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str).filter(|name| name.split_whitespace().nth(1).is_some())
+    }
+
+    fn address_is_in(&self, text: &str) -> bool {
+        self.addresses.iter().any(|address| found(text, address, false).is_some())
+    }
+
+    fn is_in(&self, words: Words, text: &str) -> bool {
+        let is_called = || match words {
+            Words::Ours => false,
+            Words::Person if self.is_all_of(text) => true,
+            Words::Person | Words::Any => self.full_names().any(|name| found(text, name, true).is_some()),
+        };
+        self.address_is_in(text) || is_called()
+    }
+
+    fn is_all_of(&self, text: &str) -> bool {
+        self.names.iter().any(|name| name == text.trim())
     }
 
     /// The text without them; none when they are not in it.
-    fn taken_out(&self, text: &str) -> Option<String> {
+    fn taken_out(&self, words: Words, text: &str) -> Option<String> {
+        if words == Words::Person && self.is_all_of(text) {
+            return Some(FORMER.to_owned());
+        }
         let mut left = text.to_owned();
-        for (what, exactly) in [(self.email, false), (self.name, true)] {
+        let addresses = self.addresses.iter().map(|address| (address.as_str(), false));
+        for (what, exactly) in addresses.chain(self.full_names().map(|name| (name, true))) {
             let (mut out, mut rest) = (String::new(), left.as_str());
             // What is before it was looked at: a word that ended there does not begin again.
             while let Some(at) = found(rest, what, exactly) {
@@ -95,59 +144,47 @@ impl Person<'_> {
     }
 }
 
-/// Where this stands in the text as a word, or words, of its own; addresses in upper or lower case.
-fn found(text: &str, what: &str, exactly: bool) -> Option<usize> {
-    if what.is_empty() {
-        return None;
-    }
-    let is_same = |part: &str| if exactly { part == what } else { part.to_lowercase() == what.to_lowercase() };
+/// Where this stands in the text as a word, or words, of its own; else than exactly, in upper or lower case, and as addresses
+/// and ids are words.
+pub(crate) fn found(text: &str, what: &str, exactly: bool) -> Option<usize> {
+    let (first, last) = (what.chars().next()?, what.chars().next_back()?);
+    let wanted = what.to_lowercase();
+    let is_same = |part: &str| if exactly { part == what } else { part.to_lowercase() == wanted };
     text.char_indices().map(|(at, _)| at).find(|at| {
         let Some((part, after)) = text[*at..].split_at_checked(what.len()) else { return false };
         // Of `x.maya@example.com`, `maya@example.com` is no word.
         let goes_on = |c: char| c.is_alphanumeric() || (!exactly && matches!(c, '.' | '_' | '+' | '-' | '%'));
         is_same(part)
-            && !text[..*at].chars().next_back().is_some_and(goes_on)
-            && !after.chars().next().is_some_and(char::is_alphanumeric)
+            && !(first.is_alphanumeric() && text[..*at].chars().next_back().is_some_and(goes_on))
+            && !(last.is_alphanumeric() && after.chars().next().is_some_and(char::is_alphanumeric))
     })
 }
 
-/// Empties all lines about a cluster, and those that name it: by its id, or by what it is called. Answers how many.
+/// Empties all lines about a cluster, and those that hold its id. Answers how many.
 pub(crate) async fn forget_cluster(
     tx: &mut PgConnection,
     org: OrgId,
     cluster: ClusterId,
-    name: &str,
     now: OffsetDateTime,
 ) -> Result<u64, Error> {
     let id = cluster.to_string();
-    let is_meant = |is_ours: bool, text: &str| text == id || (!is_ours && text == name);
     let names = |line: &Content| {
         line.cluster_id == Some(cluster.0)
             || line.subject_id == Some(cluster.0)
-            || line.subject.as_deref() == Some(name)
-            || line.says(&is_meant)
+            || line.says(&|_, text: &str| text == id)
     };
     empty(tx, org, now, names).await
 }
 
 /// Empties lines in which others typed a person's name or address. What they did, and what was done to them, stays under their
 /// pseudonym. Answers how many.
-pub(crate) async fn forget_person(
-    tx: &mut PgConnection,
-    org: OrgId,
-    name: &str,
-    email: &str,
-    now: OffsetDateTime,
-) -> Result<u64, Error> {
-    let person = Person { name, email };
-    let is_address = |text: &str| found(text, email, false).is_some();
-    let is_meant = |is_ours: bool, text: &str| if is_ours { is_address(text) } else { person.is_in(text) };
+async fn forget_person(tx: &mut PgConnection, org: OrgId, person: &Person, now: OffsetDateTime) -> Result<u64, Error> {
     let names = |line: &Content| {
         // What a cluster is called is its organisation's word. Else whoever takes that name, and deletes their account, would
         // take out of the log what was done to the cluster.
         let is_of_cluster = line.subject_id.is_some() && line.subject_id == line.cluster_id;
-        let is_meant = |is_ours: bool, text: &str| is_meant(is_ours || is_of_cluster, text);
-        line.subject.as_deref().is_some_and(|subject| is_meant(false, subject)) || line.says(&is_meant)
+        let is_meant = |words, text: &str| person.is_in(if is_of_cluster { Words::Ours } else { words }, text);
+        line.subject.as_deref().is_some_and(|subject| is_meant(Words::Any, subject)) || line.says(&is_meant)
     };
     empty(tx, org, now, names).await
 }
@@ -191,19 +228,36 @@ async fn empty(
 }
 
 /// Takes a person out of all that an organisation holds and that does not end with their membership: who made or decided
-/// something, their name and address where others typed them, invitations to their address.
+/// something, their name and address where others typed them, invitations to their address. One that they were only invited
+/// to loses the invitation: nothing else there is about them.
 pub(crate) async fn detach_person(
     tx: &mut PgConnection,
     org: OrgId,
     user: UserId,
-    name: &str,
-    email: &str,
+    person: &Person,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let address = EmailAddress::parse(email).map_or_else(|_| email.to_lowercase(), |address| address.canonical());
-    sqlx::query!("DELETE FROM invitations WHERE org_id = $1 AND email_canonical = $2", org.0, address)
-        .execute(&mut *tx)
-        .await?;
+    let canonical =
+        |email: &String| EmailAddress::parse(email).map_or_else(|_| email.to_lowercase(), |a| a.canonical());
+    let addresses: Vec<String> = person.addresses.iter().map(canonical).collect();
+    sqlx::query!(
+        "DELETE FROM invitations WHERE org_id = $1 AND (email_canonical = ANY ($2) OR accepted_by = $3)",
+        org.0,
+        &addresses,
+        user.0,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let was_member = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM pseudonyms WHERE org_id = $1 AND user_id = $2) AS "was!""#,
+        org.0,
+        user.0,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !was_member {
+        return Ok(());
+    }
     sqlx::query!("UPDATE invitations SET invited_by = NULL WHERE org_id = $1 AND invited_by = $2", org.0, user.0)
         .execute(&mut *tx)
         .await?;
@@ -225,14 +279,45 @@ pub(crate) async fn detach_person(
     )
     .execute(&mut *tx)
     .await?;
-    let person = Person { name, email };
-    take_out_of_waivers(tx, org, &person).await?;
-    take_out_of_names(tx, org, &person).await?;
-    forget_person(tx, org, name, email, now).await?;
+    bill_another(tx, org, &addresses, now).await?;
+    take_out_of_waivers(tx, org, person).await?;
+    take_out_of_names(tx, org, person).await?;
+    forget_person(tx, org, person, now).await?;
     Ok(())
 }
 
-async fn take_out_of_waivers(tx: &mut PgConnection, org: OrgId, person: &Person<'_>) -> Result<(), Error> {
+/// Bills that went to one of these addresses go to an Owner, here and at Stripe.
+async fn bill_another(
+    tx: &mut PgConnection,
+    org: OrgId,
+    addresses: &[String],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let changed = sqlx::query!(
+        "UPDATE billing_details SET unsent = true, email = owner.email
+         FROM (SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id
+               WHERE m.org_id = $1 AND m.role = 'owner' ORDER BY u.id LIMIT 1) owner
+         WHERE org_id = $1 AND lower(billing_details.email) = ANY ($2)",
+        org.0,
+        addresses,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if changed > 0 {
+        sqlx::query!(
+            "UPDATE subscriptions SET sync_at = least(sync_at, $2)
+             WHERE org_id = $1 AND customer IS NOT NULL AND closed_at IS NULL",
+            org.0,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn take_out_of_waivers(tx: &mut PgConnection, org: OrgId, person: &Person) -> Result<(), Error> {
     let mut seen = Uuid::nil();
     loop {
         let waivers = sqlx::query!(
@@ -246,7 +331,8 @@ async fn take_out_of_waivers(tx: &mut PgConnection, org: OrgId, person: &Person<
         let Some(last) = waivers.last() else { return Ok(()) };
         seen = last.id;
         for waiver in waivers {
-            let (owner, reason) = (person.taken_out(&waiver.owner), person.taken_out(&waiver.reason));
+            let (owner, reason) =
+                (person.taken_out(Words::Person, &waiver.owner), person.taken_out(Words::Any, &waiver.reason));
             if owner.is_none() && reason.is_none() {
                 continue;
             }
@@ -264,17 +350,17 @@ async fn take_out_of_waivers(tx: &mut PgConnection, org: OrgId, person: &Person<
 }
 
 /// The names of tokens and notifications, of which an organisation has few. What its clusters are called is its own word.
-async fn take_out_of_names(tx: &mut PgConnection, org: OrgId, person: &Person<'_>) -> Result<(), Error> {
+async fn take_out_of_names(tx: &mut PgConnection, org: OrgId, person: &Person) -> Result<(), Error> {
     let tokens = sqlx::query!("SELECT id, name FROM api_tokens WHERE org_id = $1", org.0).fetch_all(&mut *tx).await?;
     for token in tokens {
-        let Some(name) = person.taken_out(&token.name) else { continue };
+        let Some(name) = person.taken_out(Words::Any, &token.name) else { continue };
         sqlx::query!("UPDATE api_tokens SET name = $3 WHERE org_id = $1 AND id = $2", org.0, token.id, name)
             .execute(&mut *tx)
             .await?;
     }
     let told = sqlx::query!("SELECT id, name FROM notifications WHERE org_id = $1", org.0).fetch_all(&mut *tx).await?;
     for notification in told {
-        let Some(name) = person.taken_out(&notification.name) else { continue };
+        let Some(name) = person.taken_out(Words::Any, &notification.name) else { continue };
         sqlx::query!("UPDATE notifications SET name = $3 WHERE org_id = $1 AND id = $2", org.0, notification.id, name)
             .execute(&mut *tx)
             .await?;
@@ -286,30 +372,48 @@ async fn take_out_of_names(tx: &mut PgConnection, org: OrgId, person: &Person<'_
 mod tests {
     use super::*;
 
-    const MAYA: Person<'static> = Person { name: "Maya Duran", email: "maya@example.com" };
+    fn person(names: &[&str], addresses: &[&str]) -> Person {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Person { names: owned(names), addresses: owned(addresses) }
+    }
 
     #[test]
     fn a_name_or_an_address_is_found_where_it_stands_as_a_word_and_is_taken_out_there() {
+        let maya = person(&["Maya Duran", "Maya Olsen"], &["maya@example.com", "m.olsen@example.com"]);
         for (text, left) in [
             ("Maya Duran", "a former account"),
             ("Ask Maya Duran, or maya@example.com.", "Ask a former account, or a former account."),
+            ("Maya Olsen was m.olsen@example.com", "a former account was a former account"),
             ("<MAYA@Example.COM>", "<a former account>"),
             ("Maya Duran Maya Duran", "a former account a former account"),
             ("ÄMaya Duran: Maya Duran's", "ÄMaya Duran: a former account's"),
         ] {
-            assert_eq!(MAYA.taken_out(text).as_deref(), Some(left), "{text}");
-            assert!(MAYA.is_in(text), "{text}");
+            assert_eq!(maya.taken_out(Words::Any, text).as_deref(), Some(left), "{text}");
+            assert!(maya.is_in(Words::Any, text), "{text}");
         }
         for text in ["", "Maya", "maya duran", "Maya Durant", "x.maya@example.com", "maya@example.comm", "é"] {
-            assert_eq!(MAYA.taken_out(text), None, "{text}");
-            assert!(!MAYA.is_in(text), "{text}");
+            assert_eq!(maya.taken_out(Words::Any, text), None, "{text}");
+            assert!(!maya.is_in(Words::Any, text), "{text}");
         }
-        let nobody = Person { name: "", email: "" };
-        assert_eq!(nobody.taken_out("a text"), None);
+        let nobody = person(&[""], &[""]);
+        assert_eq!(nobody.taken_out(Words::Any, "a text"), None);
     }
 
     #[test]
-    fn a_name_that_is_a_word_of_kubewise_is_not_found_where_kubewise_writes_it() {
+    fn a_name_of_one_word_is_found_only_where_it_is_all_that_is_said_of_who_sees_to_something() {
+        let prod = person(&["prod"], &["prod@example.com"]);
+        for words in [Words::Ours, Words::Any] {
+            assert!(!prod.is_in(words, "prod"));
+            assert_eq!(prod.taken_out(words, "prod"), None);
+        }
+        assert!(prod.is_in(Words::Person, "prod"));
+        assert_eq!(prod.taken_out(Words::Person, " prod ").as_deref(), Some("a former account"));
+        assert!(!prod.is_in(Words::Person, "prod team"));
+        assert!(prod.is_in(Words::Ours, "prod@example.com"), "an address is one person's everywhere");
+    }
+
+    #[test]
+    fn the_field_that_a_text_is_in_says_whose_words_it_is() {
         let line = |after: &str| Content {
             seq: 1,
             subject_id: None,
@@ -318,10 +422,20 @@ mod tests {
             before: None,
             after: Some(after.to_owned()),
         };
-        let is_meant = |is_ours: bool, text: &str| !is_ours && text == "owner";
-        assert!(!line(r#"{"role":"owner","permissions":["owner"]}"#).says(&is_meant));
-        assert!(line(r#"{"name":"owner"}"#).says(&is_meant));
-        assert!(line(r#"{"labels":{"team":"owner"}}"#).says(&is_meant));
-        assert!(!line(r#"{"owner":"x"}"#).says(&is_meant));
+        let owner = person(&["owner", "Owner Role"], &[]);
+        let says = |after: &str| line(after).says(&|words, text: &str| owner.is_in(words, text));
+        assert!(!says(r#"{"role":"owner","permissions":["owner","Owner Role"]}"#));
+        assert!(!says(r#"{"name":"owner","labels":{"team":"owner"}}"#));
+        assert!(says(r#"{"name":"for Owner Role"}"#));
+        assert!(says(r#"{"labels":{"team":"Owner Role"}}"#));
+        assert!(says(r#"{"owner":"owner"}"#));
+        assert!(!says(r#"{"owner":"x"}"#));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_whatever_it_begins_with() {
+        assert_eq!(found("see https://x.example:8443/o/acme/team", "/o/acme/", false), Some(26));
+        assert_eq!(found("xa@b.co.uk a@b.co", "a@b.co", false), Some(11));
+        assert_eq!(found("id 0190a000-1", "0190a000", false), Some(3));
     }
 }

@@ -2,6 +2,7 @@
 //! with them any more.
 
 use kubewise_contract::{OrgId, UserId};
+use serde_json::json;
 
 use super::{
     held::Held,
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     Error, Worker,
-    activity::forget::detach_person,
+    activity::forget::{Person, detach_person},
     attempts,
     database::{self, Scope},
     keys::KeyOf,
@@ -28,18 +29,20 @@ impl Worker {
         self.keys.destroy(&mut tx, KeyOf::Person(user)).await?;
         tx.commit().await?;
         self.bucket.remove_under(&folder).await?;
-        if let Some((name, email, canonical)) = self.account_of(user).await? {
+        if let Some((person, canonical)) = self.account_of(user).await? {
             for org in &held.organisations {
                 let mut tx = database::tenant_tx(&self.pool, *org, &Scope::All).await?;
-                detach_person(&mut tx, *org, user, &name, &email, self.world.now()).await?;
+                detach_person(&mut tx, *org, user, &person, self.world.now()).await?;
                 tx.commit().await?;
             }
             sqlx::query!("DELETE FROM sign_up_invitations WHERE email_canonical = $1", canonical)
                 .execute(&self.pool)
                 .await?;
             attempts::forget(&self.pool, user, &canonical).await?;
-            self.mailer.forget(&[email.clone(), canonical.clone(), name, user.to_string()]).await?;
-            self.forget_waiting(&[user.to_string(), email, canonical]).await?;
+            let ids: Vec<String> = person.addresses.iter().cloned().chain([canonical, user.to_string()]).collect();
+            let names = person.full_names().map(str::to_owned);
+            self.mailer.forget(&ids.iter().cloned().chain(names).collect::<Vec<_>>()).await?;
+            self.forget_waiting(&ids).await?;
         }
         sqlx::query_scalar!(r#"SELECT finish_erasure($1) AS "is!""#, begun.id).fetch_one(&self.pool).await?;
         // What was being made for them meanwhile is under a key of its own, which goes too: from here on there is no account that
@@ -47,7 +50,7 @@ impl Worker {
         self.keys.destroy_share(KeyOf::Person(user)).await?;
         self.bucket.remove_under(&folder).await?;
         let left = self.left_about(user, &folder, &held.organisations).await?;
-        Ok(Removed { left, keys: vec!["the person's data key, both halves"], kept: Vec::new() })
+        Ok(Removed { left, keys: vec!["the person's data key, both halves"], kept: json!([]) })
     }
 
     pub(super) async fn held_about(&self, user: UserId) -> Result<Held, Error> {
@@ -55,7 +58,11 @@ impl Worker {
         let mut organisations =
             sqlx::query_scalar!("SELECT org_id FROM pseudonyms WHERE user_id = $1", user.0).fetch_all(&mut *tx).await?;
         let invited = sqlx::query_scalar!(
-            r#"SELECT i.org_id AS "org_id!" FROM users u, organisations_inviting(u.email_canonical) i WHERE u.id = $1"#,
+            // An address that was never proven to be theirs is perhaps somebody else's, and so are invitations to it.
+            r#"SELECT i.org_id AS "org_id!" FROM users u,
+                 unnest(array_append(u.former_addresses, CASE WHEN u.email_verified_at IS NOT NULL THEN u.email END)) address,
+                 organisations_inviting(lower(address)) i
+               WHERE u.id = $1"#,
             user.0,
         )
         .fetch_all(&mut *tx)
@@ -68,6 +75,23 @@ impl Worker {
         let mut held = self.left_about(user, &folder(user), &organisations).await?;
         held.organisations = organisations;
         Ok(held)
+    }
+
+    /// What an account that is there still is known by, and its address as it is told from others.
+    async fn account_of(&self, user: UserId) -> Result<Option<(Person, String)>, Error> {
+        let row = sqlx::query!(
+            "SELECT name, email, email_canonical, former_names, former_addresses FROM users WHERE id = $1",
+            user.0
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| {
+            let person = Person {
+                names: row.former_names.into_iter().chain([row.name]).collect(),
+                addresses: row.former_addresses.into_iter().chain([row.email]).collect(),
+            };
+            (person, row.email_canonical)
+        }))
     }
 
     async fn left_about(&self, user: UserId, folder: &str, organisations: &[OrgId]) -> Result<Held, Error> {

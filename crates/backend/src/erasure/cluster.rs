@@ -2,6 +2,7 @@
 //! activity log. How many nodes it had by day stays for as long as invoices are argued about, without saying whose they were.
 
 use kubewise_contract::{ClusterId, OrgId};
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::{held::Held, run::Removed};
@@ -26,7 +27,7 @@ impl Worker {
         self.remove_cluster(org, cluster).await?;
         let left = self.held_of_cluster(org, cluster).await?;
         // Its objects were under the key of the organisation, which goes on.
-        Ok(Removed { left, keys: Vec::new(), kept: Vec::new() })
+        Ok(Removed { left, keys: Vec::new(), kept: json!([]) })
     }
 
     pub(super) async fn held_of_cluster(&self, org: OrgId, cluster: ClusterId) -> Result<Held, Error> {
@@ -47,11 +48,6 @@ impl Worker {
 
     /// Removes all of a cluster, then the cluster. Safe to be done twice.
     pub(super) async fn remove_cluster(&self, org: OrgId, cluster: ClusterId) -> Result<(), Error> {
-        let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
-        let name = sqlx::query_scalar!("SELECT name FROM clusters WHERE org_id = $1 AND id = $2", org.0, cluster.0)
-            .fetch_optional(&mut *tx)
-            .await?;
-        tx.commit().await?;
         for (table, key) in LARGE {
             self.remove_many(org, table, key, Some(cluster)).await?;
         }
@@ -82,9 +78,7 @@ impl Worker {
         ] {
             sqlx::query(statement).bind(org.0).bind(cluster.0).execute(&mut *tx).await?;
         }
-        if let Some(name) = &name {
-            forget_cluster(&mut tx, org, cluster, name, self.world.now()).await?;
-        }
+        forget_cluster(&mut tx, org, cluster, self.world.now()).await?;
         tx.commit().await?;
         self.mailer.forget(&[cluster.to_string()]).await?;
         self.forget_waiting(&[cluster.to_string()]).await?;
@@ -92,7 +86,10 @@ impl Worker {
         sqlx::query!("DELETE FROM clusters WHERE org_id = $1 AND id = $2 AND deleted_at IS NOT NULL", org.0, cluster.0)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        // What an audit was storing meanwhile: from here on, none does.
+        self.bucket.remove_under(&format!("{org}/{cluster}")).await?;
+        Ok(())
     }
 
     /// Removes what a table has of an organisation, or of one cluster of it, some thousand rows at a time.

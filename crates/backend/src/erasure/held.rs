@@ -46,6 +46,11 @@ impl Held {
         Ok(())
     }
 
+    /// Whether there is nothing.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.rows.is_empty() && self.objects == 0
+    }
+
     /// Adds the one row that it is itself.
     pub(super) fn itself(&mut self, table: &str) {
         *self.rows.entry(table.to_owned()).or_default() += 1;

@@ -43,22 +43,24 @@ impl Worker {
         // First of all the key: what copies hold of what it encrypted is noise from here on.
         let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         let known =
-            sqlx::query!("SELECT name, slug FROM organisations WHERE id = $1", org.0).fetch_optional(&mut *tx).await?;
+            sqlx::query!("SELECT slug FROM organisations WHERE id = $1", org.0).fetch_optional(&mut *tx).await?;
         self.keys.destroy(&mut tx, KeyOf::Organisation(org)).await?;
         tx.commit().await?;
         let kept = match self.end_billing(org).await? {
-            EndedBilling::Nothing | EndedBilling::Deleted => Vec::new(),
-            EndedBilling::Kept { invoices } => vec![json!({
+            // Broken off after its row was gone, it is not known any more whether there was something at Stripe.
+            EndedBilling::Nothing | EndedBilling::Deleted => begun.kept.clone().unwrap_or_else(|| json!([])),
+            EndedBilling::Kept { invoices } => json!([{
                 "by": "Stripe",
                 "what": format!("the customer and {invoices} invoices; subscriptions were cancelled"),
                 "why": "tax law has invoices kept",
-            })],
-            EndedBilling::Unreachable => vec![json!({
+            }]),
+            EndedBilling::Unreachable => json!([{
                 "by": "Stripe",
                 "what": "the customer, and its invoices",
                 "why": "this installation has no access to Stripe any more; delete it there",
-            })],
+            }]),
         };
+        sqlx::query!("UPDATE erasures SET kept = $2 WHERE id = $1", begun.id, kept).execute(&self.pool).await?;
         for (table, key) in LARGE {
             self.remove_many(org, table, key, None).await?;
         }
@@ -70,7 +72,8 @@ impl Worker {
             tx.commit().await?;
         }
         if let Some(known) = known {
-            self.mailer.forget(&[org.to_string(), format!("/o/{}/", known.slug), known.name]).await?;
+            // Not by its name: another's mails may hold that word.
+            self.mailer.forget(&[org.to_string(), format!("/o/{}/", known.slug)]).await?;
         }
         self.forget_waiting(&[org.to_string()]).await?;
         sqlx::query_scalar!(r#"SELECT finish_erasure($1) AS "is!""#, begun.id).fetch_one(&self.pool).await?;

@@ -37,6 +37,8 @@ pub(super) struct Begun {
     pub(super) id: Uuid,
     /// What there was before.
     pub(super) held: Held,
+    /// What others keep, if that was found out before.
+    pub(super) kept: Option<Value>,
     requested_at: OffsetDateTime,
 }
 
@@ -47,7 +49,7 @@ pub(super) struct Removed {
     /// Which keys were destroyed, in words.
     pub(super) keys: Vec<&'static str>,
     /// What others keep because they have to, and why.
-    pub(super) kept: Vec<Value>,
+    pub(super) kept: Value,
 }
 
 impl Worker {
@@ -56,7 +58,8 @@ impl Worker {
         let name = format!("kubewise erasure {}", job.erasure);
         let Some(alone) = database::try_alone(&self.pool, &name).await? else { return Ok(()) };
         let row = sqlx::query!(
-            "SELECT kind, user_id, org_id, cluster_id, requested_at, due_at, mail_hash, held, ended_at FROM erasures WHERE id = $1",
+            "SELECT kind, user_id, org_id, cluster_id, requested_at, due_at, mail_hash, held, kept, ended_at
+             FROM erasures WHERE id = $1",
             job.erasure,
         )
         .fetch_optional(&self.pool)
@@ -64,13 +67,9 @@ impl Worker {
         let now = self.world.now();
         let Some(row) = row.filter(|row| row.ended_at.is_none()) else { return Ok(()) };
         if row.mail_hash.is_none() && row.kind != "cluster" {
-            let told = self.tell_of_erasure(job.erasure, row.user_id, row.org_id, row.due_at).await;
             // Who asked is told before there is no address any more; for as long as it can wait.
-            if let Err(error) = told
-                && now < row.requested_at + TOLD_WITHIN
-            {
-                return Err(error);
-            }
+            let can_wait = now < row.requested_at + TOLD_WITHIN;
+            self.tell_of_erasure(job.erasure, row.user_id, row.org_id, row.due_at, can_wait).await?;
         }
         if row.due_at > now {
             return Ok(());
@@ -92,12 +91,16 @@ impl Worker {
         if !has_begun {
             return Ok(());
         }
-        let begun = Begun { id: job.erasure, held, requested_at: row.requested_at };
+        let begun = Begun { id: job.erasure, held, kept: row.kept, requested_at: row.requested_at };
         let removed = match subject {
             Subject::Account(user) => self.erase_account(&begun, user).await?,
             Subject::Cluster(org, cluster) => self.erase_cluster(org, cluster).await?,
             Subject::Organisation(org) => self.erase_organisation(&begun, org).await?,
         };
+        // What was being written while it was removed: it is removed the next time.
+        if !removed.left.is_nothing() {
+            return Err(Error::Internal(format!("a deletion left something: {:?}", removed.left)));
+        }
         self.certify(&begun, subject, removed).await?;
         alone.commit().await?;
         tracing::info!(kind = row.kind, "a deletion is done");
@@ -110,6 +113,7 @@ impl Worker {
         user: Option<Uuid>,
         org: Option<Uuid>,
         due_at: OffsetDateTime,
+        can_wait: bool,
     ) -> Result<(), Error> {
         let mut recipients = Vec::new();
         let mut organisation = None;
@@ -137,13 +141,27 @@ impl Worker {
             organisation = row.map(|row| (row.name, row.slug));
         }
         let token = links::text(&self.world);
+        let (mut is_told, mut fault) = (false, None);
         for (name, email) in recipients {
             let told = ErasureTold {
                 organisation: organisation.as_ref().map(|(name, slug)| (name.as_str(), slug.as_str())),
                 undone_until: (due_at > self.world.now()).then(|| due_at.unix_timestamp()),
                 token: &token,
             };
-            self.mailer.tell_of_erasure(&name, &email, &told).await?;
+            match self.mailer.tell_of_erasure(&name, &email, &told).await {
+                Ok(()) => is_told = true,
+                Err(error) => {
+                    tracing::warn!(%error, "somebody could not be told of a deletion");
+                    fault = Some(error);
+                }
+            }
+        }
+        // One mailbox that takes nothing is no reason to tell the others again and again.
+        if let Some(fault) = fault
+            && !is_told
+            && can_wait
+        {
+            return Err(fault);
         }
         // Broken off before this, all are told again, with an address that leads somewhere.
         sqlx::query!("UPDATE erasures SET mail_hash = $2 WHERE id = $1", erasure, links::hash(&token))
@@ -166,18 +184,20 @@ impl Worker {
         Ok(held)
     }
 
-    /// Removes jobs that name any of these.
+    /// Removes jobs that name any of these ids and addresses.
     pub(super) async fn forget_waiting(&self, names: &[String]) -> Result<(), Error> {
         for name in names {
             // The queue's tables are its own, so this statement is not checked when it is compiled. In one order, so that two who
             // do so never wait for each other.
             sqlx::query(
                 "DELETE FROM apalis.jobs WHERE id IN
-                   (SELECT id FROM apalis.jobs WHERE job_type <> 'erasure' AND (position($1 IN job) > 0 OR last_result::text LIKE $2)
+                   (SELECT id FROM apalis.jobs
+                    WHERE job_type <> 'erasure' AND (position($1 IN job) > 0 OR position($2 IN last_result::text) > 0)
                     ORDER BY id FOR UPDATE)",
             )
-            .bind(name.as_bytes())
-            .bind(format!("%{}%", name.replace(['%', '_', '\\'], "_")))
+            // As JSON has it, so that of xa@example.com, a@example.com is not meant.
+            .bind(json!(name).to_string().as_bytes())
+            .bind(name)
             .execute(&self.pool)
             .await?;
         }
@@ -205,7 +225,7 @@ impl Worker {
         let signed = certificates::sign(&mut tx, &self.keys, &self.world, certificate.to_string()).await?;
         let signed = serde_json::to_string(&signed).map_err(|e| Error::Internal(format!("certificate: {e}")))?;
         sqlx::query!(
-            "UPDATE erasures SET ended_at = $2, certificate = $3, held = NULL, user_id = NULL, cluster_id = NULL,
+            "UPDATE erasures SET ended_at = $2, certificate = $3, held = NULL, kept = NULL, user_id = NULL, cluster_id = NULL,
                org_id = CASE kind WHEN 'cluster' THEN org_id END
              WHERE id = $1 AND ended_at IS NULL",
             begun.id,
@@ -238,13 +258,5 @@ impl Worker {
         }
         sqlx::query!("DELETE FROM erasures WHERE ended_at < $1", now - CERTIFICATES).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// Whether an account is there still, and what it is called.
-    pub(super) async fn account_of(&self, user: UserId) -> Result<Option<(String, String, String)>, Error> {
-        let row = sqlx::query!("SELECT name, email, email_canonical FROM users WHERE id = $1", user.0)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.map(|row| (row.name, row.email, row.email_canonical)))
     }
 }

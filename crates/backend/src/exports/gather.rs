@@ -1,6 +1,6 @@
 //! What is held about a person, as the register says where it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use kubewise_contract::{OrgId, UserId};
 use serde::Serialize;
@@ -18,6 +18,9 @@ use crate::{
 pub(super) struct Gathered {
     /// By table.
     pub(super) tables: BTreeMap<&'static str, Vec<Map<String, Value>>>,
+    /// Which of them are there: a row that is about the person in two ways is given once.
+    #[serde(skip)]
+    there: HashSet<(&'static str, String)>,
 }
 
 /// What a person is known by.
@@ -115,9 +118,11 @@ impl Gathered {
             {
                 row.insert(column.clone(), Value::String(format!("(held, and not given here: {withheld})")));
             }
-            let rows = self.tables.entry(name).or_default();
-            if !rows.contains(&row) {
-                rows.push(row);
+            let row = Value::Object(row);
+            if self.there.insert((name, row.to_string()))
+                && let Value::Object(row) = row
+            {
+                self.tables.entry(name).or_default().push(row);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::{
     io::{ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -229,14 +229,27 @@ fn write_new(path: &Path, keys: &[String], world: &World) -> std::io::Result<()>
     let beside = write_beside(path, keys, world)?;
     let named = std::fs::hard_link(&beside, path);
     std::fs::remove_file(&beside)?;
-    named
+    named?;
+    keep_names(path)
 }
 
 /// Writes it in place of the one that is there: a reader finds the one or the other.
 fn replace(path: &Path, keys: &[String], world: &World) -> std::io::Result<()> {
     let beside = write_beside(path, keys, world)?;
+    // One that belongs to somebody else than before could not be read by the server that runs.
+    let (owner, writer) = (std::fs::metadata(path)?.uid(), std::fs::metadata(&beside)?.uid());
+    if owner != writer {
+        std::fs::remove_file(&beside)?;
+        return Err(std::io::Error::other(format!(
+            "it belongs to the user with the id {owner}, and this runs as {writer}; run it as that user: sudo -u '#{owner}' …"
+        )));
+    }
     std::fs::rename(&beside, path)?;
-    // So that it is this one after a power cut too.
+    keep_names(path)
+}
+
+/// Writes down what the files beside this one are called, so that it is so after a power cut too.
+pub(super) fn keep_names(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
 }
@@ -300,6 +313,23 @@ mod tests {
         let again = MasterKeys::open(&path, &world).unwrap();
         assert_eq!((again.count(), again.first()), (1, keys.first()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_replaced_by_one_that_they_cannot_read() {
+        let world = World::system();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let keys = MasterKeys::open(&path, &world).unwrap();
+        // Only root gives files away, and only root meets files of others that it may write.
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            return;
+        }
+        let error = keys.add(&world).unwrap_err().to_string();
+        assert!(error.contains("sudo -u '#65534'"), "{error}");
+        assert_eq!(keys.count(), 1);
+        assert_eq!(std::fs::metadata(&path).unwrap().uid(), 65_534);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 

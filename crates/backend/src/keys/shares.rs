@@ -2,14 +2,14 @@
 //! opens anything once it is destroyed here. A folder or an S3 bucket of its own; its objects are 32 random bytes, made once,
 //! never changed, and meaningless without the other half.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path as Key};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{HALF, Half};
+use super::{HALF, Half, master::keep_names};
 use crate::{BucketAddress, Error, S3Access, World, bucket};
 
 /// How long a half is remembered: each server asks again after that, so that one that was destroyed is soon known nowhere.
@@ -24,13 +24,19 @@ const NAME: &str = "name";
 pub(super) struct Shares {
     store: Arc<dyn ObjectStore>,
     prefix: Key,
+    /// The folder, if it is one.
+    folder: Option<PathBuf>,
     remembered: Arc<Mutex<HashMap<String, (Half, OffsetDateTime)>>>,
 }
 
 impl Shares {
     pub(super) fn open(address: &BucketAddress) -> Result<Self, Error> {
         let opened = bucket::open(address, &S3Access::default())?;
-        Ok(Self { store: opened.store, prefix: opened.prefix, remembered: Arc::default() })
+        let folder = match address {
+            BucketAddress::Folder(folder) => Some(folder.clone()),
+            BucketAddress::S3 { .. } => None,
+        };
+        Ok(Self { store: opened.store, prefix: opened.prefix, folder, remembered: Arc::default() })
     }
 
     /// The half of this name, if there is one.
@@ -67,9 +73,20 @@ impl Shares {
     pub(super) async fn remove(&self, name: &str) -> Result<(), Error> {
         self.remembered.lock().await.remove(name);
         match self.store.delete(&self.key(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(fault(&error)),
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(fault(&error)),
         }
+        let Some(folder) = &self.folder else { return Ok(()) };
+        // Gone after a power cut, too: what is said to be destroyed does not come back.
+        let file = folder.join(name);
+        let kept = tokio::task::spawn_blocking(move || match keep_names(&file) {
+            // There was never one beside it either.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            kept => kept,
+        });
+        kept.await
+            .map_err(|e| Error::Internal(format!("key store: {e}")))?
+            .map_err(|e| Error::Internal(format!("key store: {e}")))
     }
 
     /// What tells this key store from others; given to it when it has none yet.

@@ -4,9 +4,10 @@ use std::{io::ErrorKind, path::Path};
 
 use mail_parser::MessageParser;
 
-/// Removes mails that hold any of these words, whatever way they are encoded. Answers how many.
+use crate::activity::forget::found;
+
+/// Removes mails that hold any of these as words, in upper or lower case, whatever way they are encoded. Answers how many.
 pub(super) fn forget(folder: &Path, words: &[String]) -> std::io::Result<u64> {
-    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).filter(|word| !word.is_empty()).collect();
     let files = match std::fs::read_dir(folder) {
         Ok(files) => files,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
@@ -24,7 +25,7 @@ pub(super) fn forget(folder: &Path, words: &[String]) -> std::io::Result<u64> {
             Err(error) => return Err(error),
         };
         let text = text(&mail);
-        if words.iter().any(|word| text.contains(word.as_str())) {
+        if words.iter().any(|word| found(&text, word, false).is_some()) {
             match std::fs::remove_file(&path) {
                 Ok(()) => removed += 1,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -35,7 +36,7 @@ pub(super) fn forget(folder: &Path, words: &[String]) -> std::io::Result<u64> {
     Ok(removed)
 }
 
-/// All that a mail says, as it stands there and decoded, in lower case.
+/// All that a mail says, as it stands there and decoded.
 fn text(mail: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(mail).into_owned();
     if let Some(message) = MessageParser::default().parse(mail) {
@@ -48,7 +49,7 @@ fn text(mail: &[u8]) -> String {
             text.extend(bodies.into_iter().flatten().flat_map(|body| ["\n".to_owned(), body.into_owned()]));
         }
     }
-    text.to_lowercase()
+    text
 }
 
 #[cfg(test)]
@@ -70,10 +71,11 @@ mod tests {
         );
         write("4.eml", "To: other@example.com\r\nSubject: a\r\n\r\nb\r\n");
         write("5.txt", "Jürgen Müller");
+        write("6.eml", "To: ajürgen@example.com\r\nSubject: Jürgen Müllers\r\n\r\nb\r\n");
         assert_eq!(forget(folder.path(), &["jÜrgen müller".to_owned(), String::new()]).unwrap(), 3);
         let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["4.eml", "5.txt"]);
+        assert_eq!(left, ["4.eml", "5.txt", "6.eml"]);
         assert_eq!(forget(&folder.path().join("none"), &["x".to_owned()]).unwrap(), 0);
     }
 }

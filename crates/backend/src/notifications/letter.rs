@@ -83,6 +83,7 @@ pub(super) fn write(told: &Told, site: &str, name: &str, unsubscribe: String) ->
         html,
         id: Some(told.delivery.to_string()),
         unsubscribe: Some(unsubscribe),
+        about: None,
     })
 }
 

@@ -57,5 +57,6 @@ pub(super) fn write(about: &About<'_>) -> Result<Composed, Error> {
         html,
         id: Some(about.id.clone()),
         unsubscribe: Some(about.end.clone()),
+        about: None,
     })
 }

@@ -221,7 +221,7 @@ async fn of_an_account_that_is_deleted_nothing_is_left() {
     let team = at.look::<ManageTeam>(&tenant.owner, &tenant.slug).await.unwrap();
     at.web.change_member(&team, user, &Access { role: Role::Operator, clusters: None }, true).await.unwrap();
     at.web.request_reset(&email, &visitor()).await.unwrap();
-    // at.web.request_export(&person).await.unwrap();
+    at.web.request_export(&person).await.unwrap();
     quiet(&at).await;
 
     let words: Vec<String> = ["Zarathustra", "quillon", "zarathustra.quillon@example.org"]
@@ -230,11 +230,9 @@ async fn of_an_account_that_is_deleted_nothing_is_left() {
         .chain([user.to_string()])
         .collect();
     let before = found(&at, &words).await;
-    for place in ["users", "sessions", "invitations", "waivers", "pseudonyms", "outbox", "objects", "keys"] {
-        assert!(
-            before.iter().any(|found| found.contains(place) || place == "objects"),
-            "{place} has nothing: {before:#?}"
-        );
+    let objects = at.database.objects().display().to_string();
+    for place in ["users", "sessions", "invitations", "waivers", "pseudonyms", "outbox", "keys", &objects] {
+        assert!(before.iter().any(|found| found.contains(place)), "{place} has nothing: {before:#?}");
     }
 
     let wrong = at.web.delete_account(&person, "someone@example.org").await;
@@ -266,6 +264,160 @@ async fn of_an_account_that_is_deleted_nothing_is_left() {
 
 fn visitor() -> kubewise_backend::Visitor {
     kubewise_backend::Visitor { address: "198.51.100.7".parse().unwrap(), browser: String::new(), kept: None }
+}
+
+async fn count(at: &Installation, statement: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&at.database.superuser()).await.unwrap()
+}
+
+/// The link of the newest mail to an address.
+fn link_to(at: &Installation, address: &str) -> SecretString {
+    let mails =
+        std::fs::read_dir(at.outbox()).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let text =
+        mails.map(|mail| mail.replace("=\r\n", "").replace("=3D", "=")).find(|mail| mail.contains(address)).unwrap();
+    text.split_once("token=")
+        .unwrap()
+        .1
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || "-_".contains(*c))
+        .collect::<String>()
+        .into()
+}
+
+#[tokio::test]
+async fn what_somebody_was_called_and_known_by_before_is_forgotten_too() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let worker = at.work();
+    let person = at.person("ottilie.brandt@example.org").await;
+    let user = person.user_id();
+    let name = |name: &str| kubewise_contract::PersonName::parse(name).unwrap();
+    at.web.change_name(&person, &name("Ottilie Brandt")).await.unwrap();
+    // Invited and joined by the address that they have then.
+    let team = at.look::<ManageTeam>(&tenant.owner, &tenant.slug).await.unwrap();
+    let email = kubewise_contract::EmailAddress::parse("ottilie.brandt@example.org").unwrap();
+    let access = Access { role: Role::Operator, clusters: None };
+    at.web.invite(&team, &tenant.owner, &email, &access, false).await.unwrap();
+    quiet(&at).await;
+    at.web.accept_invitation(&at.actor(user).await, &link_to(&at, email.as_str())).await.unwrap();
+    for statement in [
+        "INSERT INTO waivers (org_id, id, rule, reason, owner, requested_at)
+         SELECT org_id, gen_random_uuid(), 'pss-host-pid', 'as Ottilie Brandt says', 'ottilie.brandt@example.org', now()
+         FROM memberships WHERE user_id = $1::uuid",
+        // Another's bills, to their address.
+        "INSERT INTO billing_details (org_id, email, line1, line2, city, postal_code, state, country, unsent)
+         SELECT org_id, 'Ottilie.Brandt@example.org', '', '', '', '', '', '', false FROM memberships WHERE user_id = $1::uuid",
+        "UPDATE users SET email = 'o.lange@example.org', email_canonical = 'o.lange@example.org' WHERE id = $1::uuid",
+    ] {
+        set(&at, statement, &[&user.to_string()]).await;
+    }
+    at.web.change_name(&at.actor(user).await, &name("Ottilie Lange")).await.unwrap();
+
+    let words = ["Ottilie", "brandt@", "o.lange@", &user.to_string()].map(str::to_owned);
+    let before = found(&at, &words).await;
+    for place in ["users", "invitations", "waivers", "billing_details", "outbox"] {
+        assert!(before.iter().any(|found| found.contains(place)), "{place} has nothing: {before:#?}");
+    }
+    let token = at.web.delete_account(&at.actor(user).await, "o.lange@example.org").await.unwrap();
+    until_ended(&at, &token).await;
+    quiet(&at).await;
+    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    let owner = "SELECT count(*) FROM billing_details WHERE email = 'owner-of-acme@example.com' AND unsent";
+    assert_eq!(count(&at, owner).await, 1, "bills go to an Owner, and Stripe is told");
+    drop(worker);
+}
+
+#[tokio::test]
+async fn an_account_that_is_being_deleted_is_out_of_use_and_joins_nothing() {
+    let at = Installation::new().await;
+    let person = at.person("quick@example.org").await;
+    // Nobody works: it waits.
+    let token = at.web.delete_account(&person, "quick@example.org").await.unwrap();
+    assert!(at.web.actor(person.user_id()).await.unwrap().is_none());
+    let name = kubewise_contract::OrganisationName::parse("Too late").unwrap();
+    let made = at.web.create_organisation(&person, &name).await;
+    assert!(matches!(&made, Err(error) if error.ui() == kubewise_contract::UiError::SignedOut), "{made:?}");
+    let worker = at.work();
+    until_ended(&at, &token).await;
+    drop(worker);
+
+    // Whichever of both is first, the account goes, or it is the only Owner of something.
+    for round in 0..10 {
+        let person = at.person(&format!("racing-{round}@example.org")).await;
+        let worker = at.work();
+        let name = kubewise_contract::OrganisationName::parse(&format!("Race {round}")).unwrap();
+        let address = format!("racing-{round}@example.org");
+        let (made, deleted) =
+            tokio::join!(at.web.create_organisation(&person, &name), at.web.delete_account(&person, &address));
+        match deleted {
+            Ok(token) => {
+                assert!(made.is_err(), "deleted, and made an organisation");
+                until_ended(&at, &token).await;
+            }
+            Err(error) => assert!(matches!(error.ui(), kubewise_contract::UiError::LastOwner), "{error:?}"),
+        }
+        drop(worker);
+    }
+}
+
+/// Anybody can make an account with an address, and call themselves anything.
+#[tokio::test]
+async fn nobody_takes_something_out_of_an_organisation_that_they_were_never_in() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let worker = at.work();
+    let team = at.look::<ManageTeam>(&tenant.owner, &tenant.slug).await.unwrap();
+    let access = Access { role: Role::Viewer, clusters: None };
+    let waiver = "INSERT INTO waivers (org_id, id, rule, reason, owner, requested_at)
+                  VALUES ($1::uuid, gen_random_uuid(), 'image-tag-latest', 'until Latest Tag is gone', 'Latest Tag', now())";
+    set(&at, waiver, &[&tenant.org.to_string()]).await;
+    for (address, is_proven) in [("never@example.org", false), ("proven@example.org", true)] {
+        let email = kubewise_contract::EmailAddress::parse(address).unwrap();
+        at.web.invite(&team, &tenant.owner, &email, &access, false).await.unwrap();
+        quiet(&at).await;
+        let person = at.person(address).await;
+        let user = person.user_id().to_string();
+        set(&at, "UPDATE users SET name = 'Latest Tag', former_names = '{}' WHERE id = $1::uuid", &[&user]).await;
+        if !is_proven {
+            set(&at, "UPDATE users SET email_verified_at = NULL WHERE id = $1::uuid", &[&user]).await;
+        }
+        let token = at.web.delete_account(&at.actor(person.user_id()).await, address).await.unwrap();
+        until_ended(&at, &token).await;
+        let invitations = format!("SELECT count(*) FROM invitations WHERE email = '{address}'");
+        assert_eq!(count(&at, &invitations).await, i64::from(!is_proven), "{address}");
+        let whole = "SELECT count(*) FROM waivers WHERE owner = 'Latest Tag' AND reason = 'until Latest Tag is gone'";
+        assert_eq!(count(&at, whole).await, 1);
+        let verdict = verdict(&at, &tenant.owner, &tenant).await;
+        assert!(matches!(verdict, Verdict::Intact { forgotten: 0, .. }), "{verdict:?}");
+    }
+    drop(worker);
+}
+
+#[tokio::test]
+async fn who_can_be_told_of_a_deletion_is_told_once() {
+    let at = Installation::new().await;
+    let tenant = at.tenant("acme").await;
+    let second = at.member(&tenant, "second", Role::Owner, None).await;
+    // No mail can be written to it.
+    set(&at, "UPDATE users SET email = 'nowhere' WHERE id = $1::uuid", &[&second.user_id().to_string()]).await;
+    let org = at.look::<ManageOwnership>(&tenant.owner, &tenant.slug).await.unwrap();
+    at.web.delete_organisation(&org, "acme", false).await.unwrap();
+    let worker = at.work();
+    let told = "SELECT count(*) FROM erasures WHERE mail_hash IS NOT NULL";
+    for _ in 0..600 {
+        if count(&at, told).await == 1 {
+            break;
+        }
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    at.pass(Duration::minutes(1));
+    at.worker().look_for_erasures_now().await.unwrap();
+    quiet(&at).await;
+    assert_eq!(std::fs::read_dir(at.outbox()).unwrap().count(), 1);
+    let state = at.web.erasure(&link_to(&at, "owner-of-acme@example.com")).await.unwrap();
+    assert!(!state.has_begun, "and the mail's link leads somewhere");
+    drop(worker);
 }
 
 #[tokio::test]
@@ -311,8 +463,9 @@ async fn of_a_cluster_that_is_deleted_nothing_is_left() {
     let words: Vec<String> =
         vec![gone.to_string(), "doomed-cluster".to_owned(), "doomed-renamed".to_owned(), "doomed-pod".to_owned()];
     let before = found(&at, &words).await;
-    for place in ["clusters", "resources", "findings", "activity", "objects", "outbox"] {
-        assert!(before.iter().any(|found| found.contains(place)) || place == "objects", "{place}: {before:#?}");
+    let objects = at.database.objects().display().to_string();
+    for place in ["clusters", "resources", "findings", "activity", "outbox", &objects] {
+        assert!(before.iter().any(|found| found.contains(place)), "{place}: {before:#?}");
     }
 
     at.web.delete_cluster(&cluster).await.unwrap();
@@ -396,6 +549,12 @@ async fn of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_befo
     // Its Owner's address is made of its name, and stays.
     set(&at, "UPDATE users SET email = 'owner@example.com', email_canonical = 'owner@example.com', name = 'Owner' WHERE id = $1::uuid",
         &[&tenant.owner.user_id().to_string()]).await;
+    set(
+        &at,
+        "UPDATE users SET former_names = '{}', former_addresses = '{}' WHERE id = $1::uuid",
+        &[&tenant.owner.user_id().to_string()],
+    )
+    .await;
     let org = at.look::<ManageOwnership>(&tenant.owner, &tenant.slug).await.unwrap();
     assert!(at.web.delete_organisation(&org, "Doomed", true).await.is_err(), "the name is typed");
     let token = at.web.delete_organisation(&org, "doomed-industries", true).await.unwrap();
