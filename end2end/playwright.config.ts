@@ -15,7 +15,8 @@ export default defineConfig({
   use: {
     ...devices["Desktop Chrome"],
     viewport: { width: 1360, height: 860 },
-    trace: "retain-on-failure",
+    trace: process.env.CI ? "off" : "retain-on-failure",
+    screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.KUBEWISE_E2E_CHROMIUM ?? "/usr/bin/chromium",
       args: [

@@ -65,3 +65,6 @@ $$;
 -- What others keep of what is deleted, once it is known: a deletion that is broken off after that still says so.
 ALTER TABLE erasures ADD COLUMN kept jsonb;
 GRANT UPDATE (kept) ON erasures TO kubewise_worker;
+
+-- What was removed when it was asked for is counted then.
+GRANT INSERT (held) ON erasures TO kubewise_web;

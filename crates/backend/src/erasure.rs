@@ -31,6 +31,7 @@ use crate::{
     world::timestamp,
 };
 
+use held::Held;
 pub(crate) use run::Erase;
 
 /// How long after a job was enqueued another one is, if it has not ended.
@@ -111,6 +112,17 @@ pub(crate) async fn ask(
     subject: Subject,
     due_at: OffsetDateTime,
 ) -> Result<SecretString, Error> {
+    ask_after(web, tx, subject, due_at, None).await
+}
+
+/// The same where some of it is removed already.
+async fn ask_after(
+    web: &Web,
+    tx: &mut PgConnection,
+    subject: Subject,
+    due_at: OffsetDateTime,
+    removed: Option<Held>,
+) -> Result<SecretString, Error> {
     let (id, now) = (web.world.uuid(), web.world.now());
     let token = links::text(&web.world);
     let (user, org, cluster) = match subject {
@@ -119,8 +131,8 @@ pub(crate) async fn ask(
         Subject::Organisation(org) => (None, Some(org.0), None),
     };
     sqlx::query!(
-        "INSERT INTO erasures (id, kind, hash, user_id, org_id, cluster_id, requested_at, due_at, next_try_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO erasures (id, kind, hash, user_id, org_id, cluster_id, requested_at, due_at, next_try_at, held)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id,
         subject.kind(),
         links::hash(&token),
@@ -130,6 +142,7 @@ pub(crate) async fn ask(
         now,
         due_at,
         now + TRIED_AGAIN,
+        removed.map(|held| json!(held)),
     )
     .execute(&mut *tx)
     .await?;
@@ -168,31 +181,39 @@ impl Web {
             return Err(FieldError { field: Field::Email, problem: Problem::Wrong }.into());
         }
         let mut tx = database::begin(&self.pool, None, Some(actor.user)).await?;
-        self.leave_all(&mut tx, actor).await?;
+        let mut left = self.leave_all(&mut tx, actor).await?;
         // Who is joining or making an organisation just now has this lock: that one is left, too. From the row of the deletion
         // on, the account is disabled and joins nothing.
         sqlx::query!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", actor.user.0)
             .fetch_optional(&mut *tx)
             .await?;
-        self.leave_all(&mut tx, actor).await?;
-        sqlx::query!("DELETE FROM sessions WHERE user_id = $1", actor.user.0).execute(&mut *tx).await?;
-        let token = ask(self, &mut tx, Subject::Account(actor.user), self.world.now()).await?;
+        left += self.leave_all(&mut tx, actor).await?;
+        let signed_out =
+            sqlx::query!("DELETE FROM sessions WHERE user_id = $1", actor.user.0).execute(&mut *tx).await?;
+        let mut removed = Held::default();
+        removed.add("memberships", left);
+        removed.add("sessions", i64::try_from(signed_out.rows_affected()).unwrap_or(i64::MAX));
+        let now = self.world.now();
+        let token = ask_after(self, &mut tx, Subject::Account(actor.user), now, Some(removed)).await?;
         tx.commit().await?;
         Ok(token)
     }
 
-    async fn leave_all(&self, tx: &mut PgConnection, actor: &Actor) -> Result<(), Error> {
+    /// Answers how many there were.
+    async fn leave_all(&self, tx: &mut PgConnection, actor: &Actor) -> Result<i64, Error> {
         let orgs =
             sqlx::query_scalar!("SELECT org_id FROM memberships WHERE user_id = $1 ORDER BY org_id", actor.user.0)
                 .fetch_all(&mut *tx)
                 .await?;
+        let mut left = 0;
         for org in orgs {
-            self.leave_for_good(tx, actor, OrgId(org)).await?;
+            left += i64::from(self.leave_for_good(tx, actor, OrgId(org)).await?);
         }
-        Ok(())
+        Ok(left)
     }
 
-    async fn leave_for_good(&self, tx: &mut PgConnection, actor: &Actor, org: OrgId) -> Result<(), Error> {
+    /// Answers whether they were in it.
+    async fn leave_for_good(&self, tx: &mut PgConnection, actor: &Actor, org: OrgId) -> Result<bool, Error> {
         database::state_tenant(tx, org, &Scope::All).await?;
         // As whoever changes what others may do: one after the other.
         sqlx::query!("SELECT id FROM organisations WHERE id = $1 FOR NO KEY UPDATE", org.0)
@@ -206,7 +227,7 @@ impl Web {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(()) };
+        let Some(row) = row else { return Ok(false) };
         let access: Access = authorize::access(&row.role, row.clusters)?;
         if access.role == Role::Owner {
             let another = sqlx::query_scalar!(
@@ -222,7 +243,8 @@ impl Web {
         live::notify_members(tx, org).await?;
         let holder = Holder::member(actor.user, &actor.place, org, &access);
         let entry = Entry::person(Action::MemberLeave, actor.user).before(team::described(&access));
-        self.record(tx, &holder, entry).await
+        self.record(tx, &holder, entry).await?;
+        Ok(true)
     }
 
     /// What an organisation does with its data.

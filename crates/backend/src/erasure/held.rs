@@ -41,9 +41,16 @@ impl Held {
         .fetch_all(tx)
         .await?;
         for row in rows {
-            *self.rows.entry(row.name).or_default() += row.rows;
+            self.add(&row.name, row.rows);
         }
         Ok(())
+    }
+
+    /// Adds rows of a table, if there are any.
+    pub(super) fn add(&mut self, table: &str, rows: i64) {
+        if rows > 0 {
+            *self.rows.entry(table.to_owned()).or_default() += rows;
+        }
     }
 
     /// Whether there is nothing.
@@ -53,6 +60,6 @@ impl Held {
 
     /// Adds the one row that it is itself.
     pub(super) fn itself(&mut self, table: &str) {
-        *self.rows.entry(table.to_owned()).or_default() += 1;
+        self.add(table, 1);
     }
 }

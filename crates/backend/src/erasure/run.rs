@@ -58,7 +58,7 @@ impl Worker {
         let name = format!("kubewise erasure {}", job.erasure);
         let Some(alone) = database::try_alone(&self.pool, &name).await? else { return Ok(()) };
         let row = sqlx::query!(
-            "SELECT kind, user_id, org_id, cluster_id, requested_at, due_at, mail_hash, held, kept, ended_at
+            "SELECT kind, user_id, org_id, cluster_id, requested_at, due_at, mail_hash, held, kept, begun_at, ended_at
              FROM erasures WHERE id = $1",
             job.erasure,
         )
@@ -81,10 +81,13 @@ impl Worker {
             (None, Some(org), None) => Subject::Organisation(OrgId(org)),
             (None, None, _) => return Err(Error::Internal("a deletion of nothing".to_owned())),
         };
-        let held = match row.held {
+        let mut held: Held = match row.held {
             Some(held) => serde_json::from_value(held).map_err(|e| Error::Internal(format!("erasure: {e}")))?,
-            None => self.write_down(job.erasure, subject).await?,
+            None => Held::default(),
         };
+        if row.begun_at.is_none() {
+            held = self.write_down(job.erasure, subject, held).await?;
+        }
         let has_begun = sqlx::query_scalar!(r#"SELECT begin_erasure($1, $2) AS "has!""#, job.erasure, now)
             .fetch_one(&self.pool)
             .await?;
@@ -170,15 +173,19 @@ impl Worker {
         Ok(())
     }
 
-    /// Counts what there is, and writes it down.
-    async fn write_down(&self, erasure: Uuid, subject: Subject) -> Result<Held, Error> {
-        let held = match subject {
+    /// Counts what there is, and writes it down, with what was removed when it was asked for.
+    async fn write_down(&self, erasure: Uuid, subject: Subject, removed: Held) -> Result<Held, Error> {
+        let mut held = match subject {
             Subject::Account(user) => self.held_about(user).await?,
             Subject::Cluster(org, cluster) => self.held_of_cluster(org, cluster).await?,
             Subject::Organisation(org) => self.held_of_organisation(org).await?,
         };
+        // Counted once more after something broke off, it is as it was.
+        for (table, rows) in removed.rows {
+            held.rows.entry(table).or_insert(rows);
+        }
         let written = serde_json::to_value(&held).map_err(|e| Error::Internal(format!("erasure: {e}")))?;
-        sqlx::query!("UPDATE erasures SET held = $2 WHERE id = $1 AND held IS NULL", erasure, written)
+        sqlx::query!("UPDATE erasures SET held = $2 WHERE id = $1 AND begun_at IS NULL", erasure, written)
             .execute(&self.pool)
             .await?;
         Ok(held)
