@@ -1,6 +1,7 @@
 //! The Kubewise server: settings, the embedded PostgreSQL, listeners, the router, ingest, jobs, administration.
 
 pub mod admin;
+pub mod command;
 pub mod config;
 pub mod http;
 mod logging;
