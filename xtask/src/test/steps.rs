@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::cmd::{self, Finished};
+use crate::files::TempDir;
 use crate::postgres::Throwaway;
 use crate::project::{Profile, Project};
 use crate::release::{self, FirstLoad};
@@ -53,6 +54,9 @@ pub(super) fn unit(project: &Project, chosen: &[String], database: &Throwaway) -
         tests.args(chosen);
     }
     tests.env("KUBEWISE_TEST_DATABASE_URL", database.url("postgres"));
+    // Databases that tests made are thrown away with PostgreSQL, and what belongs to them with this folder.
+    let folder = TempDir::new("t")?;
+    tests.env("TMPDIR", folder.path());
     tests.env("KUBEWISE_TEST_LOCALSTRIPE", setup::LOCALSTRIPE_PYTHON.program(project, "python"));
     close(project, "unit", &mut tests, 120)
 }
