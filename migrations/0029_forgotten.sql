@@ -10,6 +10,24 @@ $$;
 CREATE TRIGGER erasures_account AFTER INSERT ON erasures FOR EACH ROW WHEN (NEW.kind = 'account')
   EXECUTE FUNCTION end_account();
 
+-- Nobody lets it in again.
+CREATE OR REPLACE FUNCTION disable_account(account uuid, since timestamptz) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF NOT asking_administrator() OR account = asking_user() OR EXISTS (SELECT FROM erasures WHERE user_id = account) THEN
+    RETURN false;
+  END IF;
+  UPDATE users SET disabled_at = since WHERE id = account;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF since IS NOT NULL THEN
+    DELETE FROM sessions WHERE user_id = account;
+  END IF;
+  RETURN true;
+END
+$$;
+
 -- It joins nothing and makes nothing any more: otherwise it could be the only Owner of something, and never go.
 CREATE FUNCTION refuse_ended_account() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN

@@ -27,7 +27,7 @@ for (const [form, viewport] of [
     test("on the pages outside", async ({ page, provoked }) => {
       test.slow();
       provoked.add(404).add(410);
-      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/invite", "/docs", "/docs/roles", "/docs/api", "/docs/rules", "/docs/rules/pss-host-namespaces", "/docs/nodes", "/docs/data-sent", "/policies", "/policies/privacy", "/policies/sub-processors", "/policies/privacy/history", "/policies/privacy/2026-11-28/changes", "/unsubscribe/policies?token=x", "/erasure?token=x", "/nowhere"]) await inspect(page, path);
+      for (const path of ["/", "/login", "/login?next=%2Fo%2Fx%2F", "/signup", "/reset", "/reset?sent=1", "/reset?token=x", "/verify", "/verify?token=x", "/verify?done=1", "/invite", "/docs", "/docs/roles", "/docs/api", "/docs/rules", "/docs/rules/pss-host-namespaces", "/docs/nodes", "/docs/data-sent", "/policies", "/policies/privacy", "/policies/sub-processors", "/policies/privacy/history", "/policies/privacy/2026-11-28/changes", "/policies/privacy/2026-11-29/changes", "/unsubscribe/policies?token=x", "/erasure?token=x", "/nowhere"]) await inspect(page, path);
     });
 
     // Each page is looked at in light and dark, which takes seconds: a test for each part, so that none runs out of time.

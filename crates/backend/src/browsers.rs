@@ -71,7 +71,7 @@ impl Web {
     }
 
     /// Remembers that an account was signed in with this browser, and tells its owner if it is not the first and was not
-    /// seen before (`tell`). Answers what the browser shall keep, if it keeps nothing of ours yet.
+    /// seen before (`tell`). Answers what the browser shall keep from now on, for [`KEPT`]: what it keeps already, if it is ours.
     pub async fn remember(&self, user: UserId, visitor: &Visitor, tell: bool) -> Result<Option<SecretString>, Error> {
         let now = self.world.now();
         let mut tx = database::begin(&self.pool, None, None).await?;
@@ -87,7 +87,7 @@ impl Web {
         .rows_affected();
         if seen == 1 {
             tx.commit().await?;
-            return Ok(None);
+            return Ok(visitor.kept.clone());
         }
         let has = sqlx::query!(
             r#"SELECT EXISTS (SELECT FROM known_browsers WHERE user_id = $1) AS "others!",
@@ -99,7 +99,7 @@ impl Web {
         .await?;
         // What a browser keeps is taken only if it is from us: somebody else's choice may be known to them.
         let fresh = match kept {
-            Some(hash) if has.ours => (hash, None),
+            Some(hash) if has.ours => (hash, visitor.kept.clone()),
             _ => {
                 let text = URL_SAFE_NO_PAD.encode(self.world.random::<32>());
                 (hash(&text), Some(SecretString::from(text)))

@@ -12,12 +12,14 @@ use serde::Deserialize;
 use time::{Date, macros::format_description};
 
 /// The files: policy, date, text.
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 7] = [
     ("privacy", "2026-11-28", include_str!("../../../docs/policies/privacy/2026-11-28.md")),
     ("privacy", "2026-11-29", include_str!("../../../docs/policies/privacy/2026-11-29.md")),
     ("security", "2026-11-28", include_str!("../../../docs/policies/security/2026-11-28.md")),
+    ("security", "2026-11-29", include_str!("../../../docs/policies/security/2026-11-29.md")),
     ("sub-processors", "2026-11-28", include_str!("../../../docs/policies/sub-processors/2026-11-28.md")),
     ("cookies", "2026-11-28", include_str!("../../../docs/policies/cookies/2026-11-28.md")),
+    ("cookies", "2026-11-29", include_str!("../../../docs/policies/cookies/2026-11-29.md")),
 ];
 
 static BUILT_IN: LazyLock<PublicPolicies> = LazyLock::new(|| {

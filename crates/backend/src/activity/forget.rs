@@ -128,7 +128,10 @@ impl Person {
         }
         let mut left = text.to_owned();
         let addresses = self.addresses.iter().map(|address| (address.as_str(), false));
-        for (what, exactly) in addresses.chain(self.full_names().map(|name| (name, true))) {
+        let mut known: Vec<_> = addresses.chain(self.full_names().map(|name| (name, true))).collect();
+        // A name that was made longer is taken out whole.
+        known.sort_by_key(|(what, _)| std::cmp::Reverse(what.len()));
+        for (what, exactly) in known {
             let (mut out, mut rest) = (String::new(), left.as_str());
             // What is before it was looked at: a word that ended there does not begin again.
             while let Some(at) = found(rest, what, exactly) {
@@ -152,11 +155,17 @@ pub(crate) fn found(text: &str, what: &str, exactly: bool) -> Option<usize> {
     let is_same = |part: &str| if exactly { part == what } else { part.to_lowercase() == wanted };
     text.char_indices().map(|(at, _)| at).find(|at| {
         let Some((part, after)) = text[*at..].split_at_checked(what.len()) else { return false };
-        // Of `x.maya@example.com`, `maya@example.com` is no word.
-        let goes_on = |c: char| c.is_alphanumeric() || (!exactly && matches!(c, '.' | '_' | '+' | '-' | '%'));
+        // Of `x.maya@example.com` and `maya@example.com.br`, `maya@example.com` is no word; at the end of a sentence it is.
+        let is_joined = |c: char| c.is_alphanumeric() || (!exactly && matches!(c, '.' | '_' | '+' | '-' | '%'));
+        let goes_on = |after: &str| {
+            let mut after = after.chars();
+            let next = after.next();
+            next.is_some_and(char::is_alphanumeric)
+                || (next.is_some_and(is_joined) && after.next().is_some_and(char::is_alphanumeric))
+        };
         is_same(part)
-            && !(first.is_alphanumeric() && text[..*at].chars().next_back().is_some_and(goes_on))
-            && !(last.is_alphanumeric() && after.chars().next().is_some_and(char::is_alphanumeric))
+            && !(first.is_alphanumeric() && text[..*at].chars().next_back().is_some_and(is_joined))
+            && !(last.is_alphanumeric() && goes_on(after))
     })
 }
 
@@ -293,6 +302,8 @@ async fn bill_another(
     addresses: &[String],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
+    // In the order of whoever asks Stripe.
+    sqlx::query!("SELECT plan FROM subscriptions WHERE org_id = $1 FOR UPDATE", org.0).fetch_optional(&mut *tx).await?;
     let changed = sqlx::query!(
         "UPDATE billing_details SET unsent = true, email = owner.email
          FROM (SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id
@@ -379,12 +390,16 @@ mod tests {
 
     #[test]
     fn a_name_or_an_address_is_found_where_it_stands_as_a_word_and_is_taken_out_there() {
-        let maya = person(&["Maya Duran", "Maya Olsen"], &["maya@example.com", "m.olsen@example.com"]);
+        let maya = person(
+            &["Maya Duran", "Maya Olsen", "Maya Duran Olsen"],
+            &["maya@example.com", "m.olsen@example.com", "maya@example.com.br"],
+        );
         for (text, left) in [
             ("Maya Duran", "a former account"),
             ("Ask Maya Duran, or maya@example.com.", "Ask a former account, or a former account."),
             ("Maya Olsen was m.olsen@example.com", "a former account was a former account"),
             ("<MAYA@Example.COM>", "<a former account>"),
+            ("Maya Duran Olsen, maya@example.com.br", "a former account, a former account"),
             ("Maya Duran Maya Duran", "a former account a former account"),
             ("ÄMaya Duran: Maya Duran's", "ÄMaya Duran: a former account's"),
         ] {
@@ -435,7 +450,7 @@ mod tests {
     #[test]
     fn what_is_looked_for_is_found_whatever_it_begins_with() {
         assert_eq!(found("see https://x.example:8443/o/acme/team", "/o/acme/", false), Some(26));
-        assert_eq!(found("xa@b.co.uk a@b.co", "a@b.co", false), Some(11));
-        assert_eq!(found("id 0190a000-1", "0190a000", false), Some(3));
+        assert_eq!(found("xa@b.co a@b.co.uk a@b.co-op.org a@b.co.", "a@b.co", false), Some(32));
+        assert_eq!(found("id 0190a000, 1", "0190a000", false), Some(3));
     }
 }

@@ -58,11 +58,13 @@ impl Worker {
         let mut organisations =
             sqlx::query_scalar!("SELECT org_id FROM pseudonyms WHERE user_id = $1", user.0).fetch_all(&mut *tx).await?;
         let invited = sqlx::query_scalar!(
-            // An address that was never proven to be theirs is perhaps somebody else's, and so are invitations to it.
+            // An address that was never proven to be theirs is perhaps somebody else's, and so are invitations to it; and so
+            // is one that is another account's by now.
             r#"SELECT i.org_id AS "org_id!" FROM users u,
                  unnest(array_append(u.former_addresses, CASE WHEN u.email_verified_at IS NOT NULL THEN u.email END)) address,
                  organisations_inviting(lower(address)) i
-               WHERE u.id = $1"#,
+               WHERE u.id = $1
+                 AND NOT EXISTS (SELECT FROM users o WHERE o.id <> u.id AND o.email_canonical = lower(address))"#,
             user.0,
         )
         .fetch_all(&mut *tx)
@@ -80,8 +82,12 @@ impl Worker {
     /// What an account that is there still is known by, and its address as it is told from others.
     async fn account_of(&self, user: UserId) -> Result<Option<(Person, String)>, Error> {
         let row = sqlx::query!(
-            "SELECT name, email, email_canonical, former_names, former_addresses FROM users WHERE id = $1",
-            user.0
+            // What is another account's address by now is theirs.
+            r#"SELECT name, email, email_canonical, former_names,
+                      ARRAY(SELECT former FROM unnest(former_addresses) former WHERE NOT EXISTS
+                        (SELECT FROM users o WHERE o.id <> $1 AND o.email_canonical = lower(former))) AS "former_addresses!"
+               FROM users WHERE id = $1"#,
+            user.0,
         )
         .fetch_optional(&self.pool)
         .await?;

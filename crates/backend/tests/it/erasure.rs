@@ -328,6 +328,35 @@ async fn what_somebody_was_called_and_known_by_before_is_forgotten_too() {
 }
 
 #[tokio::test]
+async fn a_former_address_that_is_anothers_by_now_is_theirs() {
+    let at = Installation::new().await;
+    let (tenant, other) = (at.tenant("acme").await, at.tenant("globex").await);
+    let worker = at.work();
+    let first = at.person("ops@example.org").await;
+    at.join(&tenant, &first, Role::Viewer, None).await;
+    let moved =
+        "UPDATE users SET email = 'first@example.org', email_canonical = 'first@example.org' WHERE id = $1::uuid";
+    set(&at, moved, &[&first.user_id().to_string()]).await;
+    let second = at.person("ops@example.org").await;
+    let waiver = "INSERT INTO waivers (org_id, id, rule, reason, owner, requested_at)
+                  VALUES ($1::uuid, gen_random_uuid(), 'pss-host-pid', 'ask ops@example.org', 'first@example.org', now())";
+    set(&at, waiver, &[&tenant.org.to_string()]).await;
+    let team = at.look::<ManageTeam>(&other.owner, &other.slug).await.unwrap();
+    let email = kubewise_contract::EmailAddress::parse("ops@example.org").unwrap();
+    at.web.invite(&team, &other.owner, &email, &Access { role: Role::Viewer, clusters: None }, false).await.unwrap();
+    quiet(&at).await;
+
+    let token = at.web.delete_account(&at.actor(first.user_id()).await, "first@example.org").await.unwrap();
+    until_ended(&at, &token).await;
+    let invitations = "SELECT count(*) FROM invitations WHERE email = 'ops@example.org'";
+    assert_eq!(count(&at, invitations).await, 1);
+    let waivers = "SELECT count(*) FROM waivers WHERE owner = 'a former account' AND reason = 'ask ops@example.org'";
+    assert_eq!(count(&at, waivers).await, 1);
+    at.web.accept_invitation(&second, &link_to(&at, "ops@example.org")).await.unwrap();
+    drop(worker);
+}
+
+#[tokio::test]
 async fn an_account_that_is_being_deleted_is_out_of_use_and_joins_nothing() {
     let at = Installation::new().await;
     let person = at.person("quick@example.org").await;
@@ -337,6 +366,14 @@ async fn an_account_that_is_being_deleted_is_out_of_use_and_joins_nothing() {
     let name = kubewise_contract::OrganisationName::parse("Too late").unwrap();
     let made = at.web.create_organisation(&person, &name).await;
     assert!(matches!(&made, Err(error) if error.ui() == kubewise_contract::UiError::SignedOut), "{made:?}");
+    // Who administers the installation does not let it in again.
+    let administrator = at.person("administrator@example.org").await;
+    let is = "UPDATE users SET is_administrator = true WHERE id = $1::uuid";
+    set(&at, is, &[&administrator.user_id().to_string()]).await;
+    let installation = at.web.installation(&administrator).await.unwrap();
+    let let_in = at.web.disable_account(&installation, person.user_id(), false).await;
+    assert!(matches!(let_in, Err(Error::NotFound)), "{let_in:?}");
+    assert!(at.web.actor(person.user_id()).await.unwrap().is_none());
     let worker = at.work();
     until_ended(&at, &token).await;
     drop(worker);
