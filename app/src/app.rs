@@ -78,7 +78,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/audits/waivers") view=AllAudits::Waivers ssr=SsrMode::Async/>
                     <Route path=path!("/audits/waivers/new") view=AllAudits::NewWaiver ssr=SsrMode::Async/>
                     <Route path=path!("/audits/policy") view=AllAudits::AuditPolicy ssr=SsrMode::Async/>
-                    <Route path=path!("/audits/compare") view=WhatWasFound::Compare ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/compare") view=AllAudits::Compare ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings") view=WhatWasFound::Findings ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings/:finding") view=WhatWasFound::FindingPage ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/vulnerabilities") view=WhatIsVulnerable::Vulnerabilities ssr=SsrMode::Async/>

@@ -97,7 +97,7 @@ chunk! {
 
 chunk! {
     /// What audits found.
-    findings WhatWasFound { Compare, FindingPage, Findings }
+    findings WhatWasFound { FindingPage, Findings }
 }
 
 chunk! {
@@ -107,7 +107,7 @@ chunk! {
 
 chunk! {
     /// How clusters are audited.
-    audits AllAudits { AuditList, AuditPolicy, AuditSchedules, NewWaiver, Waivers }
+    audits AllAudits { AuditList, AuditPolicy, AuditSchedules, Compare, NewWaiver, Waivers }
 }
 
 chunk! {
