@@ -16,7 +16,7 @@ async fn an_s3_server_is_reached_by_the_usual_variables() {
     let server = Server::start().await;
     let run = |secret: &'static str| {
         tokio::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "variables::by_the_environment", "--nocapture"])
+            .args(["--exact", "bucket::variables::by_the_environment", "--nocapture"])
             .env(ADDRESS, format!("s3://{BUCKET}/by/variables"))
             .env("AWS_ENDPOINT_URL", format!("http://{}", server.address))
             .env("AWS_ALLOW_HTTP", "true")
