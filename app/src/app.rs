@@ -10,8 +10,8 @@ use leptos_router::{
 
 use crate::{
     lazy::{
-        Administration, AllAudits, Door, Everywhere, Manage, OneCluster, OwnAccount, Team, Telling, WhatIsVulnerable,
-        WhatWasFound, WholeOrganisation,
+        Administration, AllAudits, Door, Everywhere, Manage, OneCluster, OwnAccount, Team, Telling, TwoAudits,
+        WhatIsVulnerable, WhatWasFound, WholeOrganisation,
     },
     pages::{Clusters, Login, NotFound, OrganisationFrame, OrganisationOverview},
 };
@@ -78,13 +78,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/audits/waivers") view=AllAudits::Waivers ssr=SsrMode::Async/>
                     <Route path=path!("/audits/waivers/new") view=AllAudits::NewWaiver ssr=SsrMode::Async/>
                     <Route path=path!("/audits/policy") view=AllAudits::AuditPolicy ssr=SsrMode::Async/>
-                    <Route path=path!("/audits/compare") view=AllAudits::Compare ssr=SsrMode::Async/>
+                    <Route path=path!("/audits/compare") view=TwoAudits::Compare ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings") view=WhatWasFound::Findings ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/findings/:finding") view=WhatWasFound::FindingPage ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/vulnerabilities") view=WhatIsVulnerable::Vulnerabilities ssr=SsrMode::Async/>
                     <Route path=path!("/vulnerabilities") view=WhatIsVulnerable::Vulnerable ssr=SsrMode::Async/>
                     <Route path=path!("/clusters/:cluster/install") view=Manage::Install ssr=SsrMode::Async/>
-                    <Route path=path!("/clusters/:cluster/resources/:uid") view=OneCluster::ResourcePage ssr=SsrMode::Async/>
+                    <Route path=path!("/clusters/:cluster/resources/:uid") view=WhatWasFound::ResourcePage ssr=SsrMode::Async/>
                     <ParentRoute path=path!("/clusters/:cluster") view=OneCluster::ClusterFrame ssr=SsrMode::Async>
                         <Route path=path!("") view=OneCluster::ClusterOverview ssr=SsrMode::Async/>
                         <Route path=path!("/applications") view=OneCluster::Applications ssr=SsrMode::Async/>

@@ -96,8 +96,8 @@ chunk! {
 }
 
 chunk! {
-    /// What audits found.
-    findings WhatWasFound { FindingPage, Findings }
+    /// What audits found, and what they found it in.
+    findings WhatWasFound { FindingPage, Findings, ResourcePage }
 }
 
 chunk! {
@@ -107,13 +107,18 @@ chunk! {
 
 chunk! {
     /// How clusters are audited.
-    audits AllAudits { AuditList, AuditPolicy, AuditSchedules, Compare, NewWaiver, Waivers }
+    audits AllAudits { AuditList, AuditPolicy, AuditSchedules, NewWaiver, Waivers }
+}
+
+chunk! {
+    /// What is different between two audits.
+    comparison TwoAudits { Compare }
 }
 
 chunk! {
     /// One cluster.
     cluster OneCluster {
-        ClusterFrame, ClusterOverview, Applications, Workloads, Images, Nodes, Namespaces, Resources, ResourcePage, Settings,
+        ClusterFrame, ClusterOverview, Applications, Workloads, Images, Nodes, Namespaces, Resources, Settings,
     }
 }
 

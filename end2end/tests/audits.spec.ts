@@ -26,6 +26,8 @@ test("a cluster is audited, its findings narrowed, and one understood", async ({
   await page.getByRole("link", { name: "Remove the filter severity" }).click();
   await expect(page).toHaveURL(`${residentCluster()}/findings`);
   await settled(page);
+  // Until all are there, those of before are shown.
+  await expect(rows.nth(1)).toContainText("critical");
 
   // One of them: why, where, and how to mend it.
   const first = page.getByRole("table").getByRole("link").first();
