@@ -22,6 +22,7 @@ pub use event::NotFromStripe;
 pub use stripe::{Stripe, StripeFault};
 pub use subscribe::agree_plan;
 
+pub(crate) use details::bill_another;
 pub(crate) use letters::BillingLetter;
 pub(crate) use sync::SyncBilling;
 pub(crate) use usage::{BEYOND_FOR, NODE_DAYS, count_nodes, day};

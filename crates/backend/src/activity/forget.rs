@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, billing};
 
 /// Lines, or waivers, that are looked at by one statement.
 const AT_ONCE: i64 = 2_000;
@@ -90,7 +90,6 @@ fn any(value: &Value, words: Words, is_meant: &impl Fn(Words, &str) -> bool) -> 
 }
 
 /// How a person is known to others, who may have typed it anywhere.
-#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Person {
     /// What they are called, and were.
     pub(crate) names: Vec<String>,
@@ -288,43 +287,10 @@ pub(crate) async fn detach_person(
     )
     .execute(&mut *tx)
     .await?;
-    bill_another(tx, org, &addresses, now).await?;
+    billing::bill_another(tx, org, &addresses, now).await?;
     take_out_of_waivers(tx, org, person).await?;
     take_out_of_names(tx, org, person).await?;
     forget_person(tx, org, person, now).await?;
-    Ok(())
-}
-
-/// Bills that went to one of these addresses go to an Owner, here and at Stripe.
-async fn bill_another(
-    tx: &mut PgConnection,
-    org: OrgId,
-    addresses: &[String],
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    // In the order of whoever asks Stripe.
-    sqlx::query!("SELECT plan FROM subscriptions WHERE org_id = $1 FOR UPDATE", org.0).fetch_optional(&mut *tx).await?;
-    let changed = sqlx::query!(
-        "UPDATE billing_details SET unsent = true, email = owner.email
-         FROM (SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id
-               WHERE m.org_id = $1 AND m.role = 'owner' ORDER BY u.id LIMIT 1) owner
-         WHERE org_id = $1 AND lower(billing_details.email) = ANY ($2)",
-        org.0,
-        addresses,
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if changed > 0 {
-        sqlx::query!(
-            "UPDATE subscriptions SET sync_at = least(sync_at, $2)
-             WHERE org_id = $1 AND customer IS NOT NULL AND closed_at IS NULL",
-            org.0,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
     Ok(())
 }
 

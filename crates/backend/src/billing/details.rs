@@ -2,8 +2,9 @@
 
 use kubewise_contract::{BillingDetails, OrgId};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
-use super::stripe::Customer;
+use super::{stripe::Customer, sync::sync_at};
 use crate::Error;
 
 pub(super) async fn read(tx: &mut PgConnection, org: OrgId) -> Result<Option<BillingDetails>, Error> {
@@ -78,4 +79,30 @@ pub(super) async fn found(tx: &mut PgConnection, org: OrgId, customer: Customer)
         details.country = address.country.unwrap_or_default();
     }
     put(tx, org, &details, false).await
+}
+
+/// Bills that went to one of these addresses, in lower case, go to an Owner from now on, here and at Stripe.
+pub(crate) async fn bill_another(
+    tx: &mut PgConnection,
+    org: OrgId,
+    addresses: &[String],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    // In the order of whoever asks Stripe.
+    sqlx::query!("SELECT plan FROM subscriptions WHERE org_id = $1 FOR UPDATE", org.0).fetch_optional(&mut *tx).await?;
+    let changed = sqlx::query!(
+        "UPDATE billing_details SET unsent = true, email = owner.email
+         FROM (SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id
+               WHERE m.org_id = $1 AND m.role = 'owner' ORDER BY u.id LIMIT 1) owner
+         WHERE org_id = $1 AND lower(billing_details.email) = ANY ($2)",
+        org.0,
+        addresses,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if changed > 0 {
+        sync_at(tx, org, now).await?;
+    }
+    Ok(())
 }

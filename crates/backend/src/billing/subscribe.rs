@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     Billing, Current, SHOWN, Stripe, Usage, details,
     stripe::Purchase,
-    sync::{GRACE, SyncBilling},
+    sync::{GRACE, SyncBilling, sync_at},
     usage,
 };
 use crate::{
@@ -138,15 +138,7 @@ impl Web {
         org: &Authorized<Organisation, ManageBilling>,
         after: Duration,
     ) -> Result<(), Error> {
-        let wanted = self.world.now() + after;
-        sqlx::query!(
-            "UPDATE subscriptions SET sync_at = least(sync_at, $2)
-             WHERE org_id = $1 AND customer IS NOT NULL AND closed_at IS NULL",
-            org.id.0,
-            wanted
-        )
-        .execute(&mut *tx)
-        .await?;
+        sync_at(tx, org.id, self.world.now() + after).await?;
         if after.is_zero() {
             jobs::enqueue(tx, &SyncBilling { org: org.id }).await?;
         }

@@ -467,6 +467,19 @@ impl Worker {
     }
 }
 
+/// Has Stripe asked about an organisation no later than at this moment, as part of the caller's transaction.
+pub(super) async fn sync_at(tx: &mut PgConnection, org: OrgId, wanted: OffsetDateTime) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE subscriptions SET sync_at = least(sync_at, $2)
+             WHERE org_id = $1 AND customer IS NOT NULL AND closed_at IS NULL",
+        org.0,
+        wanted,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Nobody asks on this claim any more, and what was read is of no use.
 async fn asked_in_vain(tx: &mut PgConnection, claim: &Claim) -> Result<(), Error> {
     sqlx::query!(

@@ -77,6 +77,16 @@ fn look_into(folder: &Path, words: &[String], found: &mut Vec<String>) {
     }
 }
 
+/// What the queue says of its jobs, for who waited in vain.
+async fn jobs(at: &Installation) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT job_type || ' ' || status || ' ' || attempts || ' ' || coalesce(last_result::text, '') FROM apalis.jobs",
+    )
+    .fetch_all(&at.database.superuser())
+    .await
+    .unwrap()
+}
+
 async fn until_ended(at: &Installation, token: &SecretString) -> ErasureState {
     for _ in 0..600 {
         let state = at.web.erasure(token).await.unwrap();
@@ -85,13 +95,7 @@ async fn until_ended(at: &Installation, token: &SecretString) -> ErasureState {
         }
         tokio::time::sleep(Wait::from_millis(50)).await;
     }
-    let jobs: Vec<String> = sqlx::query_scalar(
-        "SELECT job_type || ' ' || status || ' ' || attempts || ' ' || coalesce(last_result::text, '') FROM apalis.jobs",
-    )
-    .fetch_all(&at.database.superuser())
-    .await
-    .unwrap();
-    panic!("the deletion is not done: {jobs:?}");
+    panic!("the deletion is not done: {:?}", jobs(at).await);
 }
 
 async fn certificate(at: &Installation, signed: &str) -> Value {
@@ -115,23 +119,13 @@ async fn set(at: &Installation, statement: &str, values: &[&str]) {
 /// Waits until no job waits.
 async fn quiet(at: &Installation) {
     for _ in 0..600 {
-        let waiting: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM apalis.jobs WHERE status NOT IN ('Done', 'Killed')")
-                .fetch_one(&at.database.superuser())
-                .await
-                .unwrap();
+        let waiting: i64 = count(at, "SELECT count(*) FROM apalis.jobs WHERE status NOT IN ('Done', 'Killed')").await;
         if waiting == 0 {
             return;
         }
         tokio::time::sleep(Wait::from_millis(50)).await;
     }
-    let jobs: Vec<String> = sqlx::query_scalar(
-        "SELECT job_type || ' ' || status || ' ' || attempts || ' ' || coalesce(last_result::text, '') FROM apalis.jobs",
-    )
-    .fetch_all(&at.database.superuser())
-    .await
-    .unwrap();
-    panic!("jobs wait still: {jobs:?}");
+    panic!("jobs wait still: {:?}", jobs(at).await);
 }
 
 fn pod(name: &str) -> Value {
