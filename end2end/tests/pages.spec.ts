@@ -170,6 +170,24 @@ test("nothing is wider than a phone", async ({ page }) => {
   }
 });
 
+test("an organisation with a long name is no wider than a phone", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const account = someone("Long");
+  await visit(page, "/signup");
+  await page.getByLabel("Your name").fill(account.name);
+  await page.getByLabel("E-mail address").fill(account.email);
+  await page.getByLabel("Organisation").fill("Cooperative for Platforms and Reliability of Upper Franconia");
+  await page.getByLabel("Password").fill(account.password);
+  await page.getByRole("button", { name: "Create account" }).click();
+  // The address has the beginning of it.
+  await page.waitForURL(/\/o\/cooperative-[^/]+\/$/);
+  const org = new URL(page.url()).pathname.replace(/\/$/, "");
+  for (const path of ["/account", "/account/privacy", `${org}/`, `${org}/team`, `${org}/settings`, `${org}/settings/data`]) {
+    await visit(page, path);
+    await expect.poll(() => page.locator("html").evaluate((html) => html.scrollWidth - html.clientWidth), path).toBeLessThanOrEqual(0);
+  }
+});
+
 test("@js-on the keyboard reaches the search, the content and the menus", async ({ resident: page }) => {
   expect(scripted()).toBe(true);
   const field = page.getByRole("searchbox", { name: "Search all clusters" });
