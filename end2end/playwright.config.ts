@@ -5,7 +5,8 @@ export default defineConfig({
   testDir: "tests",
   globalSetup: "./support/global-setup.ts",
   outputDir: "test-results",
-  reporter: process.env.CI ? [["line"], ["html", { open: "never" }]] : [["line"]],
+  // Lists what failed at its end: where only the last lines of a log are at hand, they say why.
+  reporter: process.env.CI ? [["list"], ["html", { open: "never" }]] : [["list"]],
   fullyParallel: true,
   workers: 2,
   forbidOnly: true,

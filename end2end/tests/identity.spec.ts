@@ -3,7 +3,7 @@ import type { Page } from "@playwright/test";
 
 import { sql } from "../support/database.ts";
 import { linkIn, mailTo } from "../support/mail.ts";
-import { expect, forget, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
+import { expect, forget, scripted, settled, signIn, signUp, someone, test, visit } from "../support/test.ts";
 
 const OTHER = "violet anchor drums quietly";
 const ENDED = "This link was used already, or is too old. Ask for a new one.";
@@ -44,6 +44,8 @@ test("a forgotten password is replaced by a link", async ({ page, provoked }) =>
 
   await visit(page, "/login");
   await page.getByRole("link", { name: "Forgot your password?" }).click();
+  // The page that is left has a field of that name too.
+  await expect(page.getByRole("heading", { name: "Choose a new password" })).toBeVisible();
   await settled(page);
   await page.getByLabel("E-mail address").fill(account.email);
   await page.getByRole("button", { name: "Send the link" }).click();
@@ -52,6 +54,8 @@ test("a forgotten password is replaced by a link", async ({ page, provoked }) =>
 
   await visit(page, link);
   await page.getByLabel("New password").fill("password1234");
+  // The field has the focus from the start.
+  if (scripted()) await expect(page.getByRole("status")).toContainText("can be guessed too easily");
   await page.getByRole("button", { name: "Use this password" }).click();
   await expect(page.getByLabel("New password")).toHaveAccessibleDescription(/can be guessed too easily/);
   // Without JavaScript the address holds the error too.

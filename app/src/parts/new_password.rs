@@ -19,10 +19,12 @@ const PAUSE: Duration = Duration::from_millis(400);
 pub(crate) fn NewPassword(label: &'static str, trouble: Trouble, #[prop(optional)] focus: bool) -> impl IntoView {
     let strength = RwSignal::new(None);
     // The room for the answer is made before it is needed: if it came with the answer, the button below would move away
-    // under whoever presses it just then.
+    // under whoever presses it just then. A field that has the focus before scripts run gets none any more: there, what is
+    // typed makes the room.
     let room = RwSignal::new(false);
     let typed = StoredValue::new(0_u32);
     let judge = move |event: web_sys::Event| {
+        room.set(true);
         let password = event_target_value(&event);
         let turn = typed.get_value().wrapping_add(1);
         typed.set_value(turn);
