@@ -272,8 +272,11 @@ test("a rule is switched off and on again, and a cluster is judged for another v
   await expect(page.getByText("Set. The cluster is being judged again.")).toBeVisible();
   await settled(page);
   await page.getByLabel("Version that eu-prod is judged for").selectOption("");
+  const answered = page.waitForResponse((response) => response.request().method() === "POST");
   await page.getByRole("button", { name: "Set how eu-prod is judged" }).click();
-  await settled(page);
+  await answered;
+  await visit(page, `/o/${stack().resident.slug}/audits/policy`);
+  await expect(page.getByLabel("Version that eu-prod is judged for")).toHaveValue("");
 });
 
 test("what rules leave open is set, and what is no number is refused at its field", async ({ resident: page, provoked }) => {

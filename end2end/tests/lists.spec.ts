@@ -83,6 +83,8 @@ test("pages follow each other without a gap or a repetition", async ({ resident:
     if ((await next.count()) === 0) break;
     const href = await next.getAttribute("href");
     await next.click();
+    // Without scripts, a click waits only for the first bytes of the next page.
+    await page.waitForLoadState();
     await expect(page).toHaveURL(href!);
     await expect(page.locator(`a.row-link[href="${seen.at(-1)}"]`)).toHaveCount(0);
   }

@@ -159,7 +159,7 @@ test("a session cookie that was stolen is worth nothing after signing out", asyn
 
   await page.locator("details.menu.foot summary").click();
   await page.locator("details.menu.foot").getByRole("button", { name: "Sign out" }).click();
-  await expect(page).toHaveURL(/\/$/);
+  await expect(page).toHaveURL("/");
   await thief.goto("/account");
   await expect(thief).toHaveURL(/\/login\?next=/);
   await elsewhere.close();

@@ -43,21 +43,11 @@ pub(crate) fn FilterBar(base: String, query: ListQuery, offers: Offers) -> impl 
         }
     };
     let text = (!offers.text.is_empty()).then(|| {
-        let set = query.q.clone();
-        let on = set.is_some();
-        let off = on.then(|| without(|q| q.q = None));
-        view! {
-            <label class="chip" class:on=on>
-                {Icon::Search.show()}
-                <span class="visually-hidden">{format!("Filter {} by name", offers.text)}</span>
-                <input type="text" name="q" maxlength="253" placeholder="name contains" autocomplete="off" spellcheck="false"
-                    value=set.clone().unwrap_or_default() prop:value=set.unwrap_or_default()/>
-                {off.map(|href| remove("name", href))}
-            </label>
-        }
+        let off = query.q.is_some().then(|| without(|q| q.q = None));
+        searched(&action, format!("Filter {} by name", offers.text), "name contains", query.q.clone(), off)
     });
     // The text is searched from elsewhere: here it can only be removed.
-    let searched =
+    let fixed_text =
         if offers.text.is_empty() { fixed("q", "name", query.q.clone(), without(|q| q.q = None)) } else { None };
     let kinds: Vec<_> = offers.kinds.iter().map(|k| (k.clone(), kind_name(k).to_owned())).collect();
     let kind = chooser("kind", kinds, query.kind.clone(), without(|q| q.kind = None));
@@ -67,9 +57,45 @@ pub(crate) fn FilterBar(base: String, query: ListQuery, offers: Offers) -> impl 
     let image = fixed("image", "image", query.image, without(|q| q.image = None));
     view! {
         <form class="filters" method="get" action=action role="search" aria-label="Filters" on:submit=submit>
-            {text}{searched}{kind}{namespace}{app}{image}
+            {text}{fixed_text}{kind}{namespace}{app}{image}
             <button type="submit" class="btn small needs-no-script">"Filter"</button>
         </form>
+    }
+    .into_any()
+}
+
+/// The text that the list at `base` is filtered by. What is being typed stays while the list is shown anew, because
+/// something in it changed: only what the address asks for replaces it.
+pub(crate) fn searched(
+    base: &str,
+    label: String,
+    placeholder: &'static str,
+    set: Option<String>,
+    off: Option<String>,
+) -> AnyView {
+    const ASKED: &str = "data-asked";
+    let on = set.is_some();
+    let set = set.unwrap_or_default();
+    let asked = (format!("{base}?{set}"), set.clone());
+    let field = NodeRef::<leptos::html::Input>::new();
+    Effect::new(move |_| {
+        let Some(field) = field.get() else { return };
+        let (asked, text) = &asked;
+        // None: it was just made, or somebody typed before scripts ran.
+        if field.get_attribute(ASKED).is_some_and(|before| before != *asked) {
+            field.set_value(text);
+        }
+        // Fails only for names that are none.
+        let _ = field.set_attribute(ASKED, asked);
+    });
+    view! {
+        <label class="chip" class:on=on>
+            {Icon::Search.show()}
+            <span class="visually-hidden">{label}</span>
+            <input node_ref=field type="text" name="q" maxlength="253" placeholder=placeholder autocomplete="off" spellcheck="false"
+                value=set/>
+            {off.map(|href| remove("name", href))}
+        </label>
     }
     .into_any()
 }

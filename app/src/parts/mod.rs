@@ -26,7 +26,7 @@ pub(crate) use copy::{Copy, CopyButton};
 pub(crate) use done::{done_note, use_done};
 pub(crate) use failure::{Failure, failure};
 pub(crate) use field::{FormError, Submit, TextField, Trouble};
-pub(crate) use filter::{FilterBar, Offers, chooser, fixed, sent};
+pub(crate) use filter::{FilterBar, Offers, chooser, fixed, searched, sent};
 pub(crate) use head::Head;
 pub(crate) use icon::{Icon, Logo};
 pub(crate) use new_password::NewPassword;

@@ -20,6 +20,8 @@ use crate::{
 pub(crate) fn Members() -> impl IntoView {
     let (org, query, done) = (use_org(), use_list_query(), use_done());
     let leave = Post::to::<LeaveOrganisation>();
+    // The members may be shown anew while somebody is about to leave.
+    let leaving = RwSignal::new(false);
     let live = expect_context::<Live>();
     let found =
         Resource::new(move || (org.get(), query.get(), live.rights(), done.get()), |(org, query, ..)| team(org, query));
@@ -27,7 +29,7 @@ pub(crate) fn Members() -> impl IntoView {
         <Transition fallback=Skeleton>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok(At { now, body }) => page(&org.get_untracked(), query.get_untracked(), body, now, leave, done),
+                    Ok(At { now, body }) => page(&org.get_untracked(), query.get_untracked(), body, now, (leave, leaving), done),
                     Err(error) => failure(&error),
                 }
             })}
@@ -35,7 +37,14 @@ pub(crate) fn Members() -> impl IntoView {
     }
 }
 
-fn page(org: &str, query: ListQuery, team: Team, now: Timestamp, leave: Post, done: Memo<String>) -> AnyView {
+fn page(
+    org: &str,
+    query: ListQuery,
+    team: Team,
+    now: Timestamp,
+    (leave, leaving): (Post, RwSignal<bool>),
+    done: Memo<String>,
+) -> AnyView {
     let base = org_href(org, "/team");
     let top = head(org, &team, "/team");
     let now = ticking(now);
@@ -75,7 +84,8 @@ fn page(org: &str, query: ListQuery, team: Team, now: Timestamp, leave: Post, do
         {filters}
         {list}
         // Open where what was refused is said.
-        <details class="either leave" open=move || trouble.with(Option::is_some)>
+        <details class="either leave" open=move || leaving.get() || trouble.with(Option::is_some)
+            on:toggle=move |event| leaving.set(event_target::<web_sys::Element>(&event).has_attribute("open"))>
             <summary>"Leave this organisation"</summary>
             <PostForm post=leave>
                 <div class="form">

@@ -8,7 +8,7 @@ use super::row;
 use crate::{
     api::{Listing, vulnerable},
     live::{Interest, Live},
-    parts::{Head, Icon, Skeleton, count, failure, number},
+    parts::{Head, Skeleton, count, failure, number, searched},
     place::{ClusterPlace, list_href, org_href, use_list_query, use_org, vulnerabilities_href},
 };
 
@@ -72,17 +72,12 @@ fn page(org: &str, query: &ListQuery, listing: Listing<VulnerablePlace>) -> AnyV
         }
         .into_any()
     };
-    let on = !asked.is_empty();
+    let text = searched(&base, "Id of a vulnerability".to_owned(), "CVE-2024-3094", query.q.clone(), None);
     let what = rows.first().map(|first| view! { <div class="card pad">{row::name(&first.found)}</div> });
     view! {
         <Head title="Vulnerabilities" tab=tab sentence=sentence.into_any()/>
         <form class="filters" method="get" action=base role="search" aria-label="Vulnerability">
-            <label class="chip" class:on=on>
-                {Icon::Search.show()}
-                <span class="visually-hidden">"Id of a vulnerability"</span>
-                <input type="text" name="q" maxlength="64" placeholder="CVE-2024-3094" autocomplete="off" spellcheck="false"
-                    value=asked.clone() prop:value=asked/>
-            </label>
+            {text}
             <button type="submit" class="btn small">"Find"</button>
         </form>
         {what}

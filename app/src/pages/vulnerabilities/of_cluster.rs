@@ -15,7 +15,7 @@ use crate::{
     api::{Known, vulnerabilities},
     live::{Interest, Live},
     parts::{
-        Age, Copy, Head, Icon, Skeleton, chooser, failure, fixed, kind_name, number, sent, ticking,
+        Age, Copy, Head, Icon, Skeleton, chooser, failure, fixed, kind_name, number, searched, sent, ticking,
         vulnerability_counts,
     },
     place::{
@@ -227,16 +227,11 @@ fn filters(base: &str, query: &VulnerabilitiesQuery, namespaces: &[String]) -> A
         (None, None) => chooser("namespace", names, query.namespace.clone(), without(|q| q.namespace = None)),
         _ => fixed("namespace", "namespace", query.namespace.clone(), without(|q| q.namespace = None)),
     };
-    let text = query.q.clone().unwrap_or_default();
-    let on = query.q.is_some();
+    let label = "Filter vulnerabilities by id or package".to_owned();
+    let text = searched(base, label, "id or package contains", query.q.clone(), None);
     view! {
         <form class="filters" method="get" action=base.to_owned() role="search" aria-label="Filters" on:submit=submit>
-            <label class="chip" class:on=on>
-                {Icon::Search.show()}
-                <span class="visually-hidden">"Filter vulnerabilities by id or package"</span>
-                <input type="text" name="q" maxlength="253" placeholder="id or package contains" autocomplete="off" spellcheck="false"
-                    value=text.clone() prop:value=text/>
-            </label>
+            {text}
             {chooser("severity", severities, query.severity.map(|s| s.to_string()), without(|q| q.severity = None))}
             {chooser("fixable", fixable, query.fixable.then(|| "yes".to_owned()), without(|q| q.fixable = false))}
             {namespace}
