@@ -32,6 +32,15 @@ async function certified(page: Page, address: string) {
   return told.certificate;
 }
 
+/** The certificate that a mail about a deletion leads to. */
+async function mailedCertificate(page: Page, email: string, subject: string) {
+  const link = linkIn(await mailTo(email, subject));
+  keep(stack().folder, new URL(link, stack().url).searchParams.get("token")!);
+  await page.goto(link);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(/was deleted$/);
+  return certified(page, link.replace("/erasure?", "/erasure/certificate?"));
+}
+
 /** Is led to the page that says how a deletion is doing, and waits until it has ended. */
 async function erased(page: Page) {
   await expect(page).toHaveURL(/\/erasure\?token=/);
@@ -100,6 +109,11 @@ test("all that is held about a person is mailed to them as a link that works onc
 test("a person is mailed about policies, or not", async ({ page }) => {
   await signUp(page, someone("Reader"));
   await visit(page, "/account/privacy");
+  const agreed = page.getByRole("list", { name: "What you agreed to" }).getByRole("listitem");
+  await expect(agreed).toHaveCount(2);
+  await expect(agreed.first()).toContainText(/^Privacy policy of 20\d\d-\d\d-\d\dagreed to on 20/);
+  const href = (await agreed.first().getByRole("link").getAttribute("href"))!;
+  expect((await page.request.get(href)).status()).toBe(200);
   for (const [button, state] of [
     ["Mail me about changes", "you are mailed"],
     ["Mail me no more", "you are not mailed"],
@@ -136,7 +150,9 @@ test("an account is deleted once its organisation is, and of both nothing is lef
   await page.waitForURL(data(account));
   await settled(page);
   await deleteOrganisation(page, account, /^At once/);
-  expect(await erased(page)).toMatchObject({ deleted: "organisation", left: { objects: 0 } });
+  const organisation = await erased(page);
+  expect(organisation).toMatchObject({ deleted: "organisation", left: { objects: 0 } });
+  expect(await mailedCertificate(page, account.email, `${account.organisation} is being deleted`)).toEqual(organisation);
   expect((await page.request.get(`/o/${account.slug}/`)).status()).toBe(404);
 
   await visit(page, "/account/privacy");
@@ -146,7 +162,9 @@ test("an account is deleted once its organisation is, and of both nothing is lef
   await expect(confirmation).toHaveAccessibleDescription(/is not right/);
   await confirmation.fill(account.email);
   await page.getByRole("button", { name: "Delete my account" }).click();
-  expect(await erased(page)).toMatchObject({ deleted: "account", left: { objects: 0 } });
+  const person = await erased(page);
+  expect(person).toMatchObject({ deleted: "account", left: { objects: 0 } });
+  expect(await mailedCertificate(page, account.email, "Your account is being deleted")).toEqual(person);
   const cookies = await page.context().cookies();
   expect(cookies.map((cookie) => cookie.name).filter((name) => name.includes("session"))).toEqual([]);
 
@@ -209,6 +227,14 @@ test("an organisation that will be deleted says so on every page, and is kept", 
   await expect(page.getByRole("button", { name: "Delete the organisation" })).toHaveCount(0);
 
   await visit(page, `/o/${account.slug}/`);
+  const mail = await mailTo(account.email, `${account.organisation} will be deleted`);
+  expect(mail.text).toMatch(/It will be, on .+ Until\s+then each Owner can take that back/);
+  expect(mail.text).toContain(`/o/${account.slug}/settings/data`);
+  const told = linkIn(mail);
+  keep(stack().folder, new URL(told, stack().url).searchParams.get("token")!);
+  const doing = await page.context().newPage();
+  expect((await doing.goto(told))!.status()).toBe(200);
+  await doing.close();
   const banner = page.getByRole("link", { name: /will be deleted/ });
   await banner.click();
   await page.waitForURL(data(account));

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
+pub(crate) use self::gather::Known;
 use crate::{
     Actor, Error, Web, Worker,
     bucket::Content,
@@ -70,6 +71,7 @@ impl Web {
         });
         Ok(Privacy {
             exports: exports.collect(),
+            agreed: self.accepted_policies(actor).await?,
             policy_mails: self.policy_mails(actor).await?,
             only_owner_of: self.only_owner_of(actor).await?,
             email: actor.email.clone(),

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
+pub(crate) use self::outbox::Lying;
 use crate::{
     Error, Worker, World, authorize,
     billing::BillingLetter,
@@ -58,6 +59,26 @@ pub(crate) enum Mail {
     Billing { org: OrgId, user: Option<UserId>, letter: BillingLetter, about: i64 },
     /// A policy has a new version, of this date.
     PolicyChanged { user: UserId, policy: String, version: String },
+}
+
+impl Mail {
+    /// Whose account it is about, if it is looked up when the mail is written.
+    const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::VerifyAddress { user }
+            | Self::ChangeAddress { user, .. }
+            | Self::PasswordChanged { user }
+            | Self::SecurityChanged { user, .. }
+            | Self::NewBrowser { user, .. }
+            | Self::ExportReady { user, .. }
+            | Self::PolicyChanged { user, .. } => Some(*user),
+            Self::Billing { user, .. } => *user,
+            Self::AddressChanged { .. }
+            | Self::ResetPassword { .. }
+            | Self::Invitation { .. }
+            | Self::NotificationEnded { .. } => None,
+        }
+    }
 }
 
 /// What a person is told of in case it was not them.
@@ -247,6 +268,7 @@ impl Mailer {
         };
         let subject = match told.organisation {
             None => "Your account is being deleted".to_owned(),
+            Some((organisation, _)) if told.undone_until.is_some() => format!("{organisation} will be deleted"),
             Some((organisation, _)) => format!("{organisation} is being deleted"),
         };
         let label = "How the deletion is doing, and its certificate";
@@ -261,11 +283,11 @@ impl Mailer {
         self.send_about(told.organisation.map(|(_, slug)| slug), to(name, email)?, &letter).await
     }
 
-    /// Removes mails that lie in a folder and hold any of these as words, wherever in them. What was sent is not ours any more.
-    pub(crate) async fn forget(&self, words: &[String]) -> Result<u64, Error> {
+    /// Removes those of the mails that lie in a folder that are meant. What was sent is not ours any more.
+    pub(crate) async fn forget(&self, is_meant: impl Fn(&Lying) -> bool + Send + 'static) -> Result<u64, Error> {
         let Transport::Outbox(folder, _) = &self.transport else { return Ok(0) };
-        let (folder, words) = (folder.clone(), words.to_vec());
-        let forgotten = tokio::task::spawn_blocking(move || outbox::forget(&folder, &words));
+        let folder = folder.clone();
+        let forgotten = tokio::task::spawn_blocking(move || outbox::forget(&folder, is_meant));
         forgotten
             .await
             .map_err(|e| Error::Internal(format!("outbox: {e}")))?
@@ -377,6 +399,18 @@ const IF_NOT_YOU: &str = "If this was not you, reset your password now, and tell
 impl Worker {
     /// Writes and sends one mail. What it was about may be gone by now: then there is nothing to send.
     pub(crate) async fn send_mail(&self, mail: Mail) -> Result<(), Error> {
+        let user = mail.user().filter(|_| matches!(self.mailer.transport, Transport::Outbox(..)));
+        let Some(user) = user else { return self.write(mail).await };
+        let Some(person) = self.person(user).await? else { return Ok(()) };
+        self.write(mail).await?;
+        // It is being deleted by now, and the folder may have been looked through before this came there.
+        if self.person(user).await?.is_none() {
+            self.mailer.forget(move |mail| mail.says(&person.email)).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, mail: Mail) -> Result<(), Error> {
         match mail {
             Mail::VerifyAddress { user } => {
                 let Some(person) = self.person(user).await? else { return Ok(()) };
@@ -529,10 +563,16 @@ impl Worker {
     }
 
     /// None when the account is gone.
+    /// Who has an account, unless it is being deleted: then nothing is written to them any more.
     async fn person(&self, user: UserId) -> Result<Option<Person>, Error> {
-        Ok(sqlx::query_as!(Person, "SELECT name, email FROM users WHERE id = $1", user.0)
-            .fetch_optional(&self.pool)
-            .await?)
+        Ok(sqlx::query_as!(
+            Person,
+            "SELECT name, email FROM users u WHERE id = $1
+               AND NOT EXISTS (SELECT FROM erasures e WHERE e.user_id = u.id AND e.begun_at IS NOT NULL)",
+            user.0,
+        )
+        .fetch_optional(&self.pool)
+        .await?)
     }
 
     /// A fresh link to a page; none when so many were sent lately that one more would only fill a mailbox.

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExportId, OrganisationRef, Timestamp};
+use crate::{AcceptedPolicy, ExportId, OrganisationRef, Timestamp};
 
 /// A person's privacy page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Privacy {
     /// What they took out lately, latest first.
     pub exports: Vec<ExportRow>,
+    /// What they agreed to, latest first.
+    pub agreed: Vec<AcceptedPolicy>,
     /// Whether they are mailed when a policy changes significantly.
     pub policy_mails: bool,
     /// Organisations that they are the only Owner of: these are handed over, or deleted, before the account can be.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kubewise_contract::{ExportRow, ExportState, Field, OrganisationRef, Privacy as Shown, Timestamp};
+use kubewise_contract::{AcceptedPolicy, ExportRow, ExportState, Field, OrganisationRef, Privacy as Shown, Timestamp};
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
@@ -50,7 +50,7 @@ fn page(shown: Shown, now: Timestamp, forms: Forms) -> AnyView {
     view! {
         <div class="card">
             {download(shown.exports, now, forms)}
-            {policies(shown.policy_mails, forms)}
+            {policies(shown.agreed, shown.policy_mails, forms)}
             {delete(shown.email, shown.only_owner_of, forms.delete)}
         </div>
     }
@@ -144,7 +144,20 @@ fn line(export: &ExportRow, now: Signal<Timestamp>) -> AnyView {
     .into_any()
 }
 
-fn policies(on: bool, forms: Forms) -> AnyView {
+fn policies(agreed: Vec<AcceptedPolicy>, on: bool, forms: Forms) -> AnyView {
+    let agreed: Vec<_> = agreed
+        .into_iter()
+        .map(|one| {
+            let href = format!("/policies/{}/{}", one.policy, one.version);
+            view! {
+                <li><div>
+                    <a class="link" href=href rel="external">{one.title}" of "{one.version}</a>
+                    <div class="muted">"agreed to on "{one.at.minute_utc()}</div>
+                </div></li>
+            }
+        })
+        .collect();
+    let agreed = (!agreed.is_empty()).then(|| view! { <ul class="keys" aria-label="What you agreed to">{agreed}</ul> });
     let trouble = forms.mails.trouble();
     let (state, label) = if on {
         (view! { <span class="tag ok">"you are mailed"</span> }.into_any(), "Mail me no more")
@@ -166,6 +179,7 @@ fn policies(on: bool, forms: Forms) -> AnyView {
             </div>
             <PostForm post=forms.mails>
                 <div class="form">
+                    {agreed}
                     <FormError trouble/>
                     {done_note(forms.done, "policies", "It is set.")}
                     {choice}

@@ -236,8 +236,8 @@ async fn empty(
 }
 
 /// Takes a person out of all that an organisation holds and that does not end with their membership: who made or decided
-/// something, their name and address where others typed them, invitations to their address. One that they were only invited
-/// to loses the invitation: nothing else there is about them.
+/// something, their name and address where others typed them, invitations to their address, bills that went to it. One
+/// that only invited or billed them loses that alone: nothing else there is about them.
 pub(crate) async fn detach_person(
     tx: &mut PgConnection,
     org: OrgId,
@@ -256,6 +256,7 @@ pub(crate) async fn detach_person(
     )
     .execute(&mut *tx)
     .await?;
+    billing::bill_another(tx, org, &addresses, now).await?;
     let was_member = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM pseudonyms WHERE org_id = $1 AND user_id = $2) AS "was!""#,
         org.0,
@@ -287,7 +288,6 @@ pub(crate) async fn detach_person(
     )
     .execute(&mut *tx)
     .await?;
-    billing::bill_another(tx, org, &addresses, now).await?;
     take_out_of_waivers(tx, org, person).await?;
     take_out_of_names(tx, org, person).await?;
     forget_person(tx, org, person, now).await?;

@@ -80,7 +80,8 @@ impl Worker {
         }
         forget_cluster(&mut tx, org, cluster, self.world.now()).await?;
         tx.commit().await?;
-        self.mailer.forget(&[cluster.to_string()]).await?;
+        let id = cluster.to_string();
+        self.mailer.forget(move |mail| mail.says(&id)).await?;
         self.forget_waiting(&[cluster.to_string()]).await?;
         let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
         sqlx::query!("DELETE FROM clusters WHERE org_id = $1 AND id = $2 AND deleted_at IS NOT NULL", org.0, cluster.0)
@@ -106,6 +107,8 @@ impl Worker {
         );
         loop {
             let mut tx = database::tenant_tx(&self.pool, org, &Scope::All).await?;
+            // Of an organisation that PostgreSQL has no statistics of yet it expects one row, and would look for each of them anew.
+            sqlx::query!("SET LOCAL enable_nestloop = off").execute(&mut *tx).await?;
             let removed = sqlx::query(AssertSqlSafe(statement.as_str()))
                 .bind(org.0)
                 .bind(cluster.map(|cluster| cluster.0))

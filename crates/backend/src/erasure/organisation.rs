@@ -73,7 +73,8 @@ impl Worker {
         }
         if let Some(known) = known {
             // Not by its name: another's mails may hold that word.
-            self.mailer.forget(&[org.to_string(), format!("/o/{}/", known.slug)]).await?;
+            let (id, place) = (org.to_string(), format!("/o/{}/", known.slug));
+            self.mailer.forget(move |mail| mail.says(&id) || mail.says(&place)).await?;
         }
         self.forget_waiting(&[org.to_string()]).await?;
         sqlx::query_scalar!(r#"SELECT finish_erasure($1) AS "is!""#, begun.id).fetch_one(&self.pool).await?;

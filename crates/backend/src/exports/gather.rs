@@ -15,53 +15,93 @@ use crate::{
 
 /// Everything about a person.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// By table.
-    pub(super) tables: BTreeMap<&'static str, Vec<Map<String, Value>>>,
+    pub(crate) tables: BTreeMap<&'static str, Vec<Map<String, Value>>>,
     /// Which of them are there: a row that is about the person in two ways is given once.
     #[serde(skip)]
     there: HashSet<(&'static str, String)>,
 }
 
-/// What a person is known by.
-struct Known {
-    user: UserId,
-    address: String,
-    pseudonyms: Vec<(OrgId, uuid::Uuid)>,
+/// What a person is known by, and where.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) user: UserId,
+    /// Their address, and proven ones before it that are no other account's by now, in lower case.
+    pub(crate) addresses: Vec<String>,
+    pub(crate) pseudonyms: Vec<(OrgId, uuid::Uuid)>,
+    /// Organisations that they are or were a member of, that invite them, or bill them.
+    pub(crate) organisations: Vec<OrgId>,
+}
+
+/// Whether each row belongs to an organisation. A deletion is of one, of a cluster, or of an account, which is in none.
+fn is_of_organisations(name: &str, table: &Table) -> bool {
+    table.columns.contains_key("org_id") && name != "erasures"
 }
 
 impl Worker {
     pub(super) async fn gather(&self, user: UserId) -> Result<Gathered, Error> {
+        let known = self.known(user).await?.ok_or(Error::NotFound)?;
+        self.held_of(&known).await
+    }
+
+    /// What a person is known by whose account is there.
+    pub(crate) async fn known(&self, user: UserId) -> Result<Option<Known>, Error> {
         let mut tx = database::begin(&self.pool, None, Some(user)).await?;
-        let address = sqlx::query_scalar!("SELECT email_canonical FROM users WHERE id = $1", user.0)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(Error::NotFound)?;
+        let account = sqlx::query!(
+            // An address that was never proven to be theirs is perhaps somebody else's, and so is what is sent to it; and so is one
+            // that is another account's by now.
+            r#"SELECT email_canonical, email_verified_at IS NOT NULL AS "is_proven!",
+                      ARRAY(SELECT lower(former) FROM unnest(former_addresses) former WHERE NOT EXISTS
+                        (SELECT FROM users o WHERE o.id <> $1 AND o.email_canonical = lower(former))) AS "former!"
+               FROM users WHERE id = $1"#,
+            user.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(account) = account else { return Ok(None) };
+        let mut addresses = account.former;
+        if account.is_proven {
+            addresses.push(account.email_canonical.clone());
+        }
         let pseudonyms = sqlx::query!("SELECT org_id, pseudonym FROM pseudonyms WHERE user_id = $1", user.0)
             .fetch_all(&mut *tx)
             .await?;
         let pseudonyms: Vec<_> = pseudonyms.into_iter().map(|row| (OrgId(row.org_id), row.pseudonym)).collect();
-        let inviting = sqlx::query_scalar!(r#"SELECT org_id AS "org_id!" FROM organisations_inviting($1)"#, address)
-            .fetch_all(&mut *tx)
-            .await?;
+        let meant = sqlx::query_scalar!(
+            r#"SELECT org_id AS "org_id!" FROM unnest($1::text[]) address, organisations_inviting(address)
+               UNION SELECT org_id FROM unnest($1::text[]) address, organisations_billing(address)"#,
+            &addresses,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let mut organisations: Vec<OrgId> = pseudonyms.iter().map(|(org, _)| *org).collect();
+        organisations.extend(meant.into_iter().map(OrgId));
+        organisations.sort_unstable();
+        organisations.dedup();
+        if !account.is_proven {
+            addresses.push(account.email_canonical);
+        }
+        Ok(Some(Known { user, addresses, pseudonyms, organisations }))
+    }
+
+    /// All that is held about them, as far as the register has it given to them.
+    pub(crate) async fn held_of(&self, known: &Known) -> Result<Gathered, Error> {
         let register = Register::get()?;
-        let known = Known { user, address, pseudonyms };
+        let mut tx = database::begin(&self.pool, None, Some(known.user)).await?;
         let mut gathered = Gathered::default();
-        for (name, table) in register.tables.iter().filter(|(_, table)| !table.columns.contains_key("org_id")) {
+        for (name, table) in register.tables.iter().filter(|(name, table)| !is_of_organisations(name, table)) {
             for rows in &table.rows {
-                gathered.read(&mut tx, name, table, rows, &known, None).await?;
+                gathered.read(&mut tx, name, table, rows, known, None).await?;
             }
         }
         tx.commit().await?;
-        let mut organisations: Vec<OrgId> = known.pseudonyms.iter().map(|(org, _)| *org).collect();
-        organisations.extend(inviting.into_iter().map(OrgId));
-        organisations.sort_unstable();
-        organisations.dedup();
-        for org in organisations {
-            let mut tx = database::begin(&self.pool, Some((org, &Scope::All)), Some(user)).await?;
-            for (name, table) in register.tables.iter().filter(|(_, table)| table.columns.contains_key("org_id")) {
+        for org in known.organisations.iter().copied() {
+            let mut tx = database::begin(&self.pool, Some((org, &Scope::All)), Some(known.user)).await?;
+            for (name, table) in register.tables.iter().filter(|(name, table)| is_of_organisations(name, table)) {
                 for rows in &table.rows {
-                    gathered.read(&mut tx, name, table, rows, &known, Some(org)).await?;
+                    gathered.read(&mut tx, name, table, rows, known, Some(org)).await?;
                 }
             }
             tx.commit().await?;
@@ -80,13 +120,13 @@ impl Gathered {
         known: &Known,
         org: Option<OrgId>,
     ) -> Result<(), Error> {
-        let (value, kind) = match rows.is {
-            Is::Account => (known.user.to_string(), "uuid"),
-            Is::Address => (known.address.clone(), "text"),
+        let (values, kind) = match rows.is {
+            Is::Account => (vec![known.user.to_string()], "uuid"),
+            Is::Address => (known.addresses.clone(), "text"),
             Is::Pseudonym => {
                 let pseudonym = known.pseudonyms.iter().find(|(of, _)| Some(*of) == org);
                 let Some((_, pseudonym)) = pseudonym else { return Ok(()) };
-                (pseudonym.to_string(), "uuid")
+                (vec![pseudonym.to_string()], "uuid")
             }
         };
         let column = match rows.is {
@@ -101,13 +141,13 @@ impl Gathered {
             .map(|(name, _)| format!("{name:?}"))
             .collect();
         let of = if org.is_some() { "AND org_id = $2" } else { "AND $2::uuid IS NULL" };
-        // Names from the register alone, which is part of this program.
+        // Names from the register alone, which is part of this program. No column is called as the row is: it would be meant instead.
         let statement = format!(
-            "SELECT to_jsonb(held) FROM (SELECT {} FROM {name:?} WHERE {column} = $1::{kind} {of}) held",
+            "SELECT to_jsonb(of_theirs) FROM (SELECT {} FROM {name:?} WHERE {column} = ANY ($1::{kind}[]) {of}) of_theirs",
             given.join(", ")
         );
         let found = sqlx::query(AssertSqlSafe(statement))
-            .bind(value)
+            .bind(values)
             .bind(org.map(|org| org.0))
             .fetch_all(tx)
             .await

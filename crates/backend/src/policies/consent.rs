@@ -19,13 +19,14 @@ impl Web {
 
     /// Writes down that somebody whose account is being made agrees to the policies as they are.
     pub(crate) async fn agree(&self, tx: &mut PgConnection, user: UserId) -> Result<(), Error> {
+        let now = self.world.now();
         for policy in AGREED.iter().filter_map(|name| self.public_policies().find(name)) {
             sqlx::query!(
                 "INSERT INTO policy_acceptances (user_id, policy, version, accepted_at) VALUES ($1, $2, $3, $4)",
                 user.0,
                 policy.name,
                 policy.current().date,
-                self.world.now(),
+                now,
             )
             .execute(&mut *tx)
             .await?;

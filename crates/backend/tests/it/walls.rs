@@ -166,8 +166,8 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
                 continue;
             };
             // Whoever runs the installation sees which organisations there are: a stated exception.
-            // And an invitation is found by its link, and what is due by its time or told of by Stripe, before it is known to which they belong: by
-            // the owner's functions.
+            // And an invitation is found by its link, what is due by its time or told of by Stripe, and who is billed by their
+            // address, before it is known to which they belong: by the owner's functions.
             let sees_all = part == Part::Owner
                 && matches!(
                     table,
@@ -179,6 +179,7 @@ async fn each_login_sees_only_the_tenant_that_its_transaction_states() {
                         | "notifications"
                         | "notification_deliveries"
                         | "subscriptions"
+                        | "billing_details"
                 );
             let all = format!("SELECT {column} FROM {table}");
             let foreign = format!("SELECT {column} FROM {table} WHERE {column} = '{}'", two.org);
@@ -345,6 +346,7 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Web, "UPDATE pseudonyms SET user_id = gen_random_uuid()"),
         (Part::Web, "DELETE FROM pseudonyms"),
         (Part::Web, "SELECT organisations_inviting('x')"),
+        (Part::Web, "SELECT organisations_billing('x')"),
         (Part::Worker, "UPDATE activity SET subject = 'x'"),
         (Part::Worker, "UPDATE activity SET subject = NULL"),
         (Part::Worker, "UPDATE activity SET erased_at = now()"),
@@ -365,6 +367,7 @@ async fn each_login_has_only_the_verbs_and_columns_that_it_uses() {
         (Part::Worker, "DELETE FROM pseudonyms"),
         (Part::Ingest, "SELECT 1 FROM pseudonyms"),
         (Part::Ingest, "SELECT organisations_inviting('x')"),
+        (Part::Ingest, "SELECT organisations_billing('x')"),
         (Part::Web, "DELETE FROM activity"),
         (Part::Web, "TRUNCATE activity"),
         (Part::Web, "UPDATE activity_heads SET org_id = gen_random_uuid()"),
