@@ -21,6 +21,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 pub use self::access::S3Access;
+pub(crate) use self::folder::remove_staged;
 #[cfg(feature = "testing")]
 pub use self::testing::TestObjects;
 pub(crate) use self::{compress::compressor, write::Stored};
@@ -29,7 +30,7 @@ use self::{
     seal::Sealer,
     write::Upload,
 };
-use crate::{Error, Keys, keys::KeyOf};
+use crate::{Error, Keys, keys::KeyOf, logged::without_ids};
 
 /// First byte of an object that is one text, as all were at first: a nonce follows, the text, and its tag, bound to the name.
 const FORMAT_WHOLE: u8 = 1;
@@ -326,7 +327,7 @@ where
 
 /// Opens an object of the first format.
 fn open_whole(key: &DataKey, name: &str, object: &[u8]) -> Result<Bytes, Error> {
-    let broken = |why: &str| Error::Internal(format!("object {name}: {why}"));
+    let broken = |why: &str| Error::Internal(without_ids(&format!("object {name}: {why}")));
     let Some((&FORMAT_WHOLE, rest)) = object.split_first() else { return Err(broken("of an unknown format")) };
     let Some((nonce, text)) = rest.split_at_checked(NONCE_LEN) else { return Err(broken("too short")) };
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken("no nonce"))?;
@@ -363,7 +364,7 @@ impl DataKey {
 }
 
 fn fault(error: &object_store::Error) -> Error {
-    Error::Internal(format!("object store: {error}"))
+    Error::Internal(format!("object store: {}", without_ids(&error.to_string())))
 }
 
 #[cfg(test)]

@@ -119,6 +119,12 @@ impl TestDatabase {
         Self { objects, access, ..self }
     }
 
+    /// The same database, with the keys of a server that was told where they are.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
     /// A pool with a part's own login.
     pub fn pool(&self, part: Part) -> PgPool {
         Target::new(&self.url(part), part).expect("a URL").pool(8)
@@ -385,6 +391,26 @@ impl TestDatabase {
             .await
             .expect("a statement that works");
         tx.commit().await.expect("it is kept");
+    }
+
+    /// Opens an object as is done to read it: with the key of the organisation or the person that its name begins with.
+    pub async fn opens_object(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let id = |text: Option<&str>| text.and_then(|text| text.parse().ok()).ok_or(Error::NotFound);
+        let (pool, bucket) = (self.pool(Part::Worker), self.bucket());
+        let mut parts = name.split('/');
+        let (mut tx, of) = match parts.next() {
+            Some("people") => {
+                let user = UserId(id(parts.next())?);
+                (database::begin(&pool, None, Some(user)).await?, KeyOf::Person(user))
+            }
+            first => {
+                let org = OrgId(id(first)?);
+                (database::tenant_tx(&pool, org, &Scope::All).await?, KeyOf::Organisation(org))
+            }
+        };
+        let key = bucket.existing_key(&mut tx, of).await?;
+        tx.commit().await?;
+        bucket.get(&key, name).await
     }
 
     /// Opens the address of a webhook, as is done to send to it.

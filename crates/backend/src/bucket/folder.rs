@@ -31,6 +31,26 @@ pub(super) fn tidy(folder: &Path, before: Option<SystemTime>) -> io::Result<()> 
     Ok(())
 }
 
+/// Removes what was being written under this file's name, and may be all of it already.
+pub(crate) fn remove_staged(file: &Path) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let is_its =
+            |staged: &str| staged.strip_prefix(name).is_some_and(|rest| rest.starts_with('#')) && is_staged(staged);
+        if entry.file_name().to_str().is_some_and(is_its) {
+            gone(fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes folders with nothing in them, from this one upwards to a root that stays.
 pub(super) fn close(folder: &Path, root: &Path) {
     let mut at = folder;

@@ -11,7 +11,7 @@ use super::{
     DataKey, FORMAT_WHOLE, fault, open_whole,
     seal::{HEAD, Opener, SEALED},
 };
-use crate::Error;
+use crate::{Error, logged::without_ids};
 
 /// How often the rest is asked for again while not a single record comes.
 const AGAIN: u32 = 5;
@@ -75,7 +75,7 @@ impl Source {
 
     async fn breaks_off(&mut self, why: String) -> Result<(), Error> {
         if self.broken == AGAIN {
-            return Err(Error::Internal(format!("object store: reading broke off: {why}")));
+            return Err(Error::Internal(without_ids(&format!("object store: reading broke off: {why}"))));
         }
         tokio::time::sleep(self.wait * 2_u32.pow(self.broken)).await;
         self.broken += 1;

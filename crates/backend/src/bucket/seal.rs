@@ -18,7 +18,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use bytes::{Buf, Bytes};
 
 use super::{DataKey, KEY_BYTES};
-use crate::Error;
+use crate::{Error, logged::without_ids};
 
 /// First byte of an object that is a stream of records.
 pub(super) const FORMAT: u8 = 2;
@@ -110,7 +110,7 @@ pub(super) struct Opener(Records);
 impl Opener {
     /// Of the first [`HEAD`] bytes of an object.
     pub(super) fn new(key: &DataKey, name: &str, head: &[u8]) -> Result<Self, Error> {
-        let broken = |why: &str| Error::Internal(format!("object {name}: {why}"));
+        let broken = |why: &str| Error::Internal(without_ids(&format!("object {name}: {why}")));
         let Some((&FORMAT, rest)) = head.split_first() else { return Err(broken("of an unknown format")) };
         let Some((nonce, own)) = rest.split_at_checked(NONCE_LEN) else { return Err(broken("too short")) };
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken("no nonce"))?;
@@ -122,8 +122,10 @@ impl Opener {
     /// The content of the next record. One that does not open is as if it was never tried.
     pub(super) fn open(&mut self, record: &[u8], is_last: bool) -> Result<Bytes, Error> {
         let records = &mut self.0;
-        let broken =
-            || Error::Internal(format!("object {}: {BROKEN}", String::from_utf8_lossy(&records.bound_to[1..])));
+        let broken = || {
+            let name = String::from_utf8_lossy(&records.bound_to[1..]);
+            Error::Internal(without_ids(&format!("object {name}: {BROKEN}")))
+        };
         let mut text = record.to_vec();
         let nonce = records.nonce(is_last);
         let opened =

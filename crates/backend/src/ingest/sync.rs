@@ -19,7 +19,9 @@ use crate::{
     billing::{self, BEYOND_FOR},
     database::{self, Scope},
     error::database_is_away,
-    live, token,
+    live,
+    logged::logged,
+    token,
 };
 
 /// Answers that are remembered of an epoch: as many batches can be sent again.
@@ -227,7 +229,7 @@ impl Ingest {
         remember(&mut tx, agent, place, &answer, now).await?;
         live::notify(&mut tx, agent.org, agent.cluster, changed).await?;
         tx.commit().await?;
-        tracing::debug!(cluster = %agent.cluster, epoch = header.epoch, seq = header.seq, kind = ?header.kind, "batch applied");
+        tracing::debug!(cluster = logged(agent.cluster), epoch = header.epoch, seq = header.seq, kind = ?header.kind, "batch applied");
         Ok(answer)
     }
 

@@ -10,7 +10,11 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{HALF, Half, master::keep_names};
-use crate::{BucketAddress, Error, S3Access, World, bucket};
+use crate::{
+    BucketAddress, Error, S3Access, World,
+    bucket::{self, remove_staged},
+    logged::without_ids,
+};
 
 /// How long a half is remembered: each server asks again after that, so that one that was destroyed is soon known nowhere.
 const REMEMBERED: Duration = Duration::minutes(5);
@@ -49,7 +53,7 @@ impl Shares {
         }
         let Some(bytes) = self.read(name).await? else { return Ok(None) };
         let half = Half::try_from(bytes.as_slice())
-            .map_err(|_| Error::Internal(format!("key store: {name} is not {HALF} bytes")))?;
+            .map_err(|_| Error::Internal(format!("key store: {} is not {HALF} bytes", without_ids(name))))?;
         let mut remembered = self.remembered.lock().await;
         if remembered.len() >= MOST {
             remembered.clear();
@@ -66,7 +70,7 @@ impl Shares {
         self.create(name, world.random::<HALF>().to_vec()).await?;
         self.get(world, name)
             .await?
-            .ok_or_else(|| Error::Internal(format!("key store: {name} was made and is not there")))
+            .ok_or_else(|| Error::Internal(format!("key store: {} was made and is not there", without_ids(name))))
     }
 
     /// Destroys it. Safe to be done twice.
@@ -77,9 +81,9 @@ impl Shares {
             Err(error) => return Err(fault(&error)),
         }
         let Some(folder) = &self.folder else { return Ok(()) };
-        // Gone after a power cut, too: what is said to be destroyed does not come back.
+        // Gone after a power cut, too, and after a process ended while it made it: what is said to be destroyed does not come back.
         let file = folder.join(name);
-        let kept = tokio::task::spawn_blocking(move || match keep_names(&file) {
+        let kept = tokio::task::spawn_blocking(move || match remove_staged(&file).and_then(|()| keep_names(&file)) {
             // There was never one beside it either.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             kept => kept,
@@ -122,5 +126,5 @@ impl Shares {
 }
 
 fn fault(error: &object_store::Error) -> Error {
-    Error::Internal(format!("key store: {error}"))
+    Error::Internal(format!("key store: {}", without_ids(&error.to_string())))
 }
