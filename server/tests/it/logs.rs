@@ -32,6 +32,8 @@ const WRONG: &str = "pebble drizzle compass 4717";
 const SMTP_PASSWORD: &str = "smtp-4718-password";
 const STRIPE_KEY: &str = "sk_test_4721_of_the_tests";
 const STRIPE_SECRET: &str = "whsec_4722_of_the_tests";
+/// Where all of it is asked from, as the proxy in front says.
+const PLACE: &str = "203.0.113.47";
 const STREET: &str = "Harbour Parade 4723";
 
 /// The server's program, and all that it says.
@@ -59,6 +61,7 @@ impl Server {
             .arg("serve")
             .env("KUBEWISE_LISTEN", format!("127.0.0.1:{port}"))
             .env("KUBEWISE_DATA_DIR", folder.path().join("data"))
+            .env("KUBEWISE_BEHIND_PROXY", "true")
             .env("KUBEWISE_LOG", "trace")
             .env("KUBEWISE_LOG_FORMAT", "json")
             .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -85,7 +88,14 @@ impl Server {
     }
 
     fn browser(&self, client: Client) -> Browser {
-        Browser { client, url: self.url.clone(), cookie: None, kept: None, address: None, bearer: None }
+        Browser {
+            client,
+            url: self.url.clone(),
+            cookie: None,
+            kept: None,
+            address: Some(PLACE.to_owned()),
+            bearer: None,
+        }
     }
 }
 
@@ -189,6 +199,7 @@ async fn live(server: &Server, mail: &Mail) -> Secrets {
         ("a password", THIRD),
         ("a password", WRONG),
         ("the password of the mail server", SMTP_PASSWORD),
+        ("an address of the network", PLACE),
     ] {
         secrets.add(what, secret);
     }

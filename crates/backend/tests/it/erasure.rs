@@ -1,14 +1,21 @@
 //! Deletions: nothing is left of who or what was deleted, wherever one looks; the certificate says so and verifies; and a
 //! copy from before opens nothing of it.
 
-use std::{collections::BTreeSet, path::Path, time::Duration as Wait};
+mod found;
+mod log;
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration as Wait,
+};
 
 use kubewise_backend::{
     Actor, ErasureState, Error, NewNotification, Receiver, SignedCertificate,
     permission::{
         ManageClusters, ManageOrganisation, ManageOwnership, ManageTeam, RunAudits, ViewActivity, ViewInventory,
     },
-    testing::{Installation, Tenant},
+    testing::{Installation, Tenant, TestDatabase},
 };
 use kubewise_contract::{
     Access, ActivityQuery, ClusterId, Field, NotificationName, Occasions, Role, RunState, Severity, Verdict,
@@ -18,64 +25,8 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use time::Duration;
 
-/// Everything, wherever it is kept, that says one of these: tables (the queue's too), names and contents of files.
-async fn found(at: &Installation, words: &[String]) -> Vec<String> {
-    let behind = at.database.superuser();
-    let tables: Vec<(String, String)> = sqlx::query_as(
-        "SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname IN ('public', 'apalis')
-         AND tablename <> '_sqlx_migrations' ORDER BY 1, 2",
-    )
-    .fetch_all(&behind)
-    .await
-    .unwrap();
-    assert!(tables.len() > 50, "all tables are looked at");
-    let mut found = Vec::new();
-    for (schema, table) in tables {
-        for word in words {
-            // Bytes are shown in hexadecimal: a word in them, and an id, would be too.
-            let hex = hex::encode(word);
-            let id = word.replace('-', "");
-            let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
-                "SELECT count(*) FROM {schema}.{table} t WHERE t::text ILIKE '%' || $1 || '%' OR t::text ILIKE '%' || $2 || '%'
-                   OR ($3 AND t::text ILIKE '%' || $4 || '%')"
-            )))
-            .bind(word)
-            .bind(hex)
-            .bind(uuid::Uuid::parse_str(word).is_ok())
-            .bind(id)
-            .fetch_one(&behind)
-            .await
-            .unwrap();
-            if count > 0 {
-                found.push(format!("{count} rows of {schema}.{table} say {word}"));
-            }
-        }
-    }
-    let keys = std::env::temp_dir().join(format!("kubewise-{}-keys", at.database.name));
-    for folder in [at.database.objects(), at.outbox(), keys] {
-        look_into(&folder, words, &mut found);
-    }
-    found
-}
-
-fn look_into(folder: &Path, words: &[String], found: &mut Vec<String>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        let says = |text: &str| words.iter().find(|word| text.to_lowercase().contains(&word.to_lowercase()));
-        if let Some(word) = says(&path.to_string_lossy()) {
-            found.push(format!("{} is called {word}", path.display()));
-        }
-        if path.is_dir() {
-            look_into(&path, words, found);
-        } else {
-            // Quoted-printable breaks words and writes some letters otherwise.
-            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).replace("=\r\n", "").replace("=2D", "-");
-            if let Some(word) = says(&text) {
-                found.push(format!("{} says {word}", path.display()));
-            }
-        }
-    }
-}
+use self::{found::found, log::Log};
+use crate::bucket::place::{Place, once_more_on_s3};
 
 /// What the queue says of its jobs, for who waited in vain.
 async fn jobs(at: &Installation) -> Vec<String> {
@@ -87,15 +38,33 @@ async fn jobs(at: &Installation) -> Vec<String> {
     .unwrap()
 }
 
-async fn until_ended(at: &Installation, token: &SecretString) -> ErasureState {
-    for _ in 0..600 {
-        let state = at.web.erasure(token).await.unwrap();
-        if state.ended_at.is_some() {
-            return state;
+/// Tries what is asked for again and again, as the clock goes on: what breaks off is begun anew.
+async fn until<T>(at: &Installation, ended: impl AsyncFn() -> Option<T>) -> T {
+    let looks = at.worker();
+    for round in 0..600 {
+        if let Some(ended) = ended().await {
+            return ended;
         }
-        tokio::time::sleep(Wait::from_millis(50)).await;
+        tokio::time::sleep(Wait::from_millis(100)).await;
+        if round % 5 == 4 {
+            at.pass(Duration::seconds(3));
+            looks.look_for_erasures_now().await.unwrap();
+        }
     }
     panic!("the deletion is not done: {:?}", jobs(at).await);
+}
+
+async fn until_ended(at: &Installation, token: &SecretString) -> ErasureState {
+    until(at, async || Some(at.web.erasure(token).await.unwrap()).filter(|state| state.ended_at.is_some())).await
+}
+
+/// Where it is on an S3 server, that went wrong many times, and not all of it was repeated without beginning again.
+fn was_disturbed(place: &Place, log: &Log, befallen: &AtomicUsize) {
+    let log = log.text();
+    assert!(log.contains("a deletion is done") && log.lines().any(|line| line.starts_with("TRACE")), "a log");
+    let (befallen, again) =
+        (befallen.load(Ordering::SeqCst), log.matches("a deletion could not be finished yet").count());
+    assert_eq!((befallen > 10, again > 1), (place.is_on_s3(), place.is_on_s3()), "{befallen} and {again} times");
 }
 
 async fn certificate(at: &Installation, signed: &str) -> Value {
@@ -128,21 +97,23 @@ async fn quiet(at: &Installation) {
     panic!("jobs wait still: {:?}", jobs(at).await);
 }
 
-fn pod(name: &str) -> Value {
+/// `said`: what nothing says but its manifest.
+fn pod(name: &str, said: &str) -> Value {
     json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop"},
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop", "annotations": {"example.com/said": said}},
         "spec": {"hostPID": true, "containers": [{"name": "app", "image": "registry.example/very-own-image:1"}]},
     })
 }
 
 /// A cluster that was audited: with findings, evidence in the bucket, and mails about it.
-async fn audited_cluster(at: &Installation, tenant: &Tenant, name: &str, pod_name: &str) -> ClusterId {
+async fn audited_cluster(at: &Installation, tenant: &Tenant, name: &str, pod_name: &str, said: &str) -> ClusterId {
     let cluster = at.cluster(tenant, name).await;
     for table in ["findings", "waivers", "audit_runs", "resources"] {
         let statement = format!("DELETE FROM {table} WHERE cluster_id = $1::uuid");
         set(at, &statement, &[&cluster.to_string()]).await;
     }
-    at.put(tenant, cluster, &pod(pod_name)).await;
+    at.put(tenant, cluster, &pod(pod_name, said)).await;
     // These are called after the cluster there, and are about none.
     for table in ["billing_letters", "billing_differences", "invoices"] {
         set(at, &format!("DELETE FROM {table} WHERE org_id = $1::uuid"), &[&tenant.org.to_string()]).await;
@@ -179,7 +150,8 @@ async fn verdict(at: &Installation, who: &Actor, tenant: &Tenant) -> Verdict {
 
 #[tokio::test]
 async fn of_an_account_that_is_deleted_nothing_is_left() {
-    let at = Installation::new().await;
+    let (log, place) = (Log::start(), Place::told().await);
+    let at = place.installation().await;
     let tenant = at.tenant("acme").await;
     let worker = at.work();
     // Somebody with something in each table that is about people.
@@ -223,18 +195,31 @@ async fn of_an_account_that_is_deleted_nothing_is_left() {
         .into_iter()
         .chain([user.to_string()])
         .collect();
-    let before = found(&at, &words).await;
-    let objects = at.database.objects().display().to_string();
-    for place in ["users", "sessions", "invitations", "waivers", "pseudonyms", "outbox", "keys", &objects] {
+    let before = found(&at, &place, None, &words).await;
+    for place in [
+        "users",
+        "sessions",
+        "invitations",
+        "waivers",
+        "pseudonyms",
+        "outbox",
+        "person_keys",
+        "key store: people/",
+        "bucket: people/",
+        "(a ZIP with ",
+    ] {
         assert!(before.iter().any(|found| found.contains(place)), "{place} has nothing: {before:#?}");
     }
 
     let wrong = at.web.delete_account(&person, "someone@example.org").await;
     assert!(matches!(wrong, Err(Error::Invalid(error)) if error.field == Field::Email), "{wrong:?}");
+    let befallen = place.disturb();
     let token = at.web.delete_account(&person, " ZARATHUSTRA.Quillon@example.org").await.unwrap();
     let state = until_ended(&at, &token).await;
     quiet(&at).await;
-    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    place.calm();
+    was_disturbed(&place, &log, &befallen);
+    assert_eq!(found(&at, &place, Some(&log), &words).await, Vec::<String>::new());
     assert!(at.web.actor(user).await.unwrap().is_none());
 
     let certificate = certificate(&at, &state.certificate.unwrap()).await;
@@ -279,8 +264,14 @@ fn link_to(at: &Installation, address: &str) -> SecretString {
 }
 
 #[tokio::test]
+async fn of_an_account_that_is_deleted_nothing_is_left_on_an_s3_server_either() {
+    once_more_on_s3("erasure::of_an_account_that_is_deleted_nothing_is_left").await;
+}
+
+#[tokio::test]
 async fn what_somebody_was_called_and_known_by_before_is_forgotten_too() {
-    let at = Installation::new().await;
+    let (log, place) = (Log::start(), Place::told().await);
+    let at = place.installation().await;
     let tenant = at.tenant("acme").await;
     let worker = at.work();
     let person = at.person("ottilie.brandt@example.org").await;
@@ -308,14 +299,14 @@ async fn what_somebody_was_called_and_known_by_before_is_forgotten_too() {
     at.web.change_name(&at.actor(user).await, &name("Ottilie Lange")).await.unwrap();
 
     let words = ["Ottilie", "brandt@", "o.lange@", &user.to_string()].map(str::to_owned);
-    let before = found(&at, &words).await;
+    let before = found(&at, &place, None, &words).await;
     for place in ["users", "invitations", "waivers", "billing_details", "outbox"] {
         assert!(before.iter().any(|found| found.contains(place)), "{place} has nothing: {before:#?}");
     }
     let token = at.web.delete_account(&at.actor(user).await, "o.lange@example.org").await.unwrap();
     until_ended(&at, &token).await;
     quiet(&at).await;
-    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    assert_eq!(found(&at, &place, Some(&log), &words).await, Vec::<String>::new());
     let owner = "SELECT count(*) FROM billing_details WHERE email = 'owner-of-acme@example.com' AND unsent";
     assert_eq!(count(&at, owner).await, 1, "bills go to an Owner, and Stripe is told");
     drop(worker);
@@ -412,8 +403,33 @@ async fn nobody_takes_something_out_of_an_organisation_that_they_were_never_in()
         if !is_proven {
             set(&at, "UPDATE users SET email_verified_at = NULL WHERE id = $1::uuid", &[&user]).await;
         }
+        // Bills go there, of an organisation that they were never in.
+        let bill =
+            "INSERT INTO billing_details (org_id, email, line1, line2, city, postal_code, state, country, unsent)
+                    VALUES ($1::uuid, initcap($2), '', '', '', '', '', '', false)
+                    ON CONFLICT (org_id) DO UPDATE SET email = excluded.email, unsent = false";
+        set(&at, bill, &[&tenant.org.to_string(), address]).await;
+        // Others' mails that have the words of their name, and one to somebody who has the address, or says so.
+        let mails = [
+            (
+                "named",
+                "To: x@example.com\r\nSubject: the Latest Tag\r\n\r\nof http://127.0.0.1/o/other/\r\n".to_owned(),
+            ),
+            ("nowhere", "To: x@example.com\r\nSubject: the Latest Tag\r\n\r\nhttp://127.0.0.1/verify\r\n".to_owned()),
+            ("to", format!("To: {address}\r\nSubject: s\r\n\r\nof http://127.0.0.1/o/other/\r\n")),
+        ];
+        let mails = mails.map(|(name, mail)| {
+            let file = at.outbox().join(format!("{name}.eml"));
+            std::fs::write(&file, mail).unwrap();
+            (name, file)
+        });
         let token = at.web.delete_account(&at.actor(person.user_id()).await, address).await.unwrap();
         until_ended(&at, &token).await;
+        for (name, file) in mails {
+            assert_eq!(file.exists(), name != "to" || !is_proven, "{name}, {address}");
+        }
+        let billed = "SELECT count(*) FROM billing_details WHERE email = 'owner-of-acme@example.com' AND unsent";
+        assert_eq!(count(&at, billed).await, i64::from(is_proven), "{address}");
         let invitations = format!("SELECT count(*) FROM invitations WHERE email = '{address}'");
         assert_eq!(count(&at, &invitations).await, i64::from(!is_proven), "{address}");
         let whole = "SELECT count(*) FROM waivers WHERE owner = 'Latest Tag' AND reason = 'until Latest Tag is gone'";
@@ -481,41 +497,43 @@ async fn who_is_the_only_owner_of_something_is_not_deleted() {
 
 #[tokio::test]
 async fn of_a_cluster_that_is_deleted_nothing_is_left() {
-    let at = Installation::new().await;
+    let (log, place) = (Log::start(), Place::told().await);
+    let at = place.installation().await;
     let tenant = at.tenant("acme").await;
     let worker = at.work();
-    let kept = audited_cluster(&at, &tenant, "kept-cluster", "kept-pod").await;
-    let gone = audited_cluster(&at, &tenant, "doomed-cluster", "doomed-pod").await;
+    let kept = audited_cluster(&at, &tenant, "kept-cluster", "kept-pod", "glockenspiel").await;
+    let gone = audited_cluster(&at, &tenant, "doomed-cluster", "doomed-pod", "xylophone").await;
     at.member(&tenant, "limited", Role::Operator, Some(&[gone])).await;
     let cluster = at.web.cluster::<ManageClusters>(&tenant.owner, &tenant.slug, gone).await.unwrap();
     at.web.rename_cluster(&cluster, &kubewise_contract::ClusterName::parse("doomed-renamed").unwrap()).await.unwrap();
     quiet(&at).await;
-    let words: Vec<String> =
-        vec![gone.to_string(), "doomed-cluster".to_owned(), "doomed-renamed".to_owned(), "doomed-pod".to_owned()];
-    let before = found(&at, &words).await;
-    let objects = at.database.objects().display().to_string();
-    for place in ["clusters", "resources", "findings", "activity", "outbox", &objects] {
+    let words = [&gone.to_string(), "doomed-cluster", "doomed-renamed", "doomed-pod", "xylophone"].map(str::to_owned);
+    let before = found(&at, &place, None, &words).await;
+    for place in ["clusters", "resources", "findings", "activity", "outbox", "bucket: "] {
         assert!(before.iter().any(|found| found.contains(place)), "{place}: {before:#?}");
     }
+    let unpacked = found(&at, &place, None, &["xylophone".to_owned()]).await;
+    for place in ["public.resources.manifest is (unpacked)", "bucket: "] {
+        assert!(unpacked.iter().any(|found| found.contains(place)), "{place}: {unpacked:#?}");
+    }
 
+    let befallen = place.disturb();
     at.web.delete_cluster(&cluster).await.unwrap();
     let org = at.look::<ManageOrganisation>(&tenant.owner, &tenant.slug).await.unwrap();
-    let mut ended = None;
-    for _ in 0..600 {
+    let ended = until(&at, async || {
         let data = at.web.organisation_data(&org).await.unwrap();
-        ended = data.deletions.into_iter().find(|deletion| deletion.ended_at.is_some());
-        if ended.is_some() {
-            break;
-        }
-        tokio::time::sleep(Wait::from_millis(50)).await;
-    }
+        data.deletions.into_iter().find(|deletion| deletion.ended_at.is_some())
+    })
+    .await;
     quiet(&at).await;
-    assert_eq!(found(&at, &words).await, Vec::<String>::new());
-    let signed = at.web.cluster_certificate(&org, &ended.unwrap().id).await.unwrap();
+    place.calm();
+    was_disturbed(&place, &log, &befallen);
+    assert_eq!(found(&at, &place, Some(&log), &words).await, Vec::<String>::new());
+    let signed = at.web.cluster_certificate(&org, &ended.id).await.unwrap();
     let certificate = certificate(&at, &signed).await;
     assert!(certificate["held"]["rows"]["resources"] == 1 && certificate["held"]["objects"] == 1, "{certificate}");
     // The other one has all it had.
-    let other = found(&at, &[kept.to_string(), "kept-pod".to_owned()]).await;
+    let other = found(&at, &place, None, &[kept.to_string(), "kept-pod".to_owned()]).await;
     for place in ["clusters", "resources", "findings", "activity"] {
         assert!(other.iter().any(|found| found.contains(place)), "{place}: {other:#?}");
     }
@@ -531,12 +549,18 @@ async fn of_a_cluster_that_is_deleted_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn of_a_cluster_that_is_deleted_nothing_is_left_on_an_s3_server_either() {
+    once_more_on_s3("erasure::of_a_cluster_that_is_deleted_nothing_is_left").await;
+}
+
+#[tokio::test]
 async fn of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_before_opens_nothing() {
-    let at = Installation::new().await;
+    let (log, place) = (Log::start(), Place::told().await);
+    let at = place.installation().await;
     let tenant = at.tenant("doomed-industries").await;
     let other = at.tenant("globex").await;
     let worker = at.work();
-    let cluster = audited_cluster(&at, &tenant, "doomed-cluster", "doomed-pod").await;
+    let cluster = audited_cluster(&at, &tenant, "doomed-cluster", "doomed-pod", "xylophone").await;
     at.cluster(&tenant, "doomed-second").await;
     at.cluster(&other, "living-cluster").await;
     let org = at.look::<ViewInventory>(&tenant.owner, &tenant.slug).await.unwrap();
@@ -552,17 +576,20 @@ async fn of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_befo
     quiet(&at).await;
 
     // As a backup has it: the database and the bucket.
-    let objects = tempfile::tempdir().unwrap();
-    copy_folder(&at.database.objects(), objects.path());
+    let mut objects = Vec::new();
+    for name in place.objects().await {
+        objects.push((place.object(&name), std::fs::read(place.object(&name)).unwrap()));
+    }
     let backup = at.database.copy().await;
-    let reads = async || {
+    // By a server that has just started, and by those that run.
+    let reads = async |backup: &TestDatabase| {
         let web = backup.web(&at.world);
         let look = web.cluster::<ViewInventory>(&tenant.owner, &tenant.slug, cluster).await.unwrap();
         let evidence = web.evidence(&look, 1).await;
         let column = backup.opens_webhook(tenant.org, hook).await;
         (evidence, column)
     };
-    let (evidence, column) = reads().await;
+    let (evidence, column) = reads(&backup).await;
     assert!(String::from_utf8(evidence.unwrap()).unwrap().contains("doomed-pod"), "the copy is whole");
     assert_eq!(column.unwrap(), "https://hooks.doomed.example/secret-path");
 
@@ -572,6 +599,7 @@ async fn of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_befo
         "doomed-industries".to_owned(),
         "doomed-cluster".to_owned(),
         "doomed-pod".to_owned(),
+        "xylophone".to_owned(),
         "doomed-second".to_owned(),
         "very-own-image".to_owned(),
         "hooks.doomed.example".to_owned(),
@@ -587,34 +615,43 @@ async fn of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_befo
     .await;
     let org = at.look::<ManageOwnership>(&tenant.owner, &tenant.slug).await.unwrap();
     assert!(at.web.delete_organisation(&org, "Doomed", true).await.is_err(), "the name is typed");
+    let before = found(&at, &place, None, &words).await;
+    for place in ["resources.manifest is (unpacked)", "notifications.url opens", "bucket: ", "key store: ", "outbox"] {
+        assert!(before.iter().any(|found| found.contains(place)), "{place}: {before:#?}");
+    }
+    let befallen = place.disturb();
     let token = at.web.delete_organisation(&org, "doomed-industries", true).await.unwrap();
     let state = until_ended(&at, &token).await;
     quiet(&at).await;
-    assert_eq!(found(&at, &words).await, Vec::<String>::new());
+    place.calm();
+    was_disturbed(&place, &log, &befallen);
+    assert_eq!(found(&at, &place, Some(&log), &words).await, Vec::<String>::new());
     let certificate = certificate(&at, &state.certificate.unwrap()).await;
     assert_eq!(certificate["keys_destroyed"].as_array().unwrap().len(), 1, "{certificate}");
     assert!(certificate["held"]["rows"]["clusters"] == 2, "{certificate}");
     assert!(at.web.organisation::<ManageOwnership>(&tenant.owner, &tenant.slug).await.is_err());
-    let others = found(&at, &["living-cluster".to_owned()]).await;
+    let others = found(&at, &place, None, &["living-cluster".to_owned()]).await;
     assert!(others.len() > 3, "{others:#?}");
 
     // The copy, with the objects as they were, and all keys that the installation has.
-    copy_folder(objects.path(), &at.database.objects());
-    let (evidence, column) = reads().await;
-    assert!(evidence.is_err() && column.is_err(), "a copy from before opens something: {column:?}");
+    for (file, object) in &objects {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, object).unwrap();
+    }
+    for backup in [backup.clone(), backup.with_keys(place.keys())] {
+        let (evidence, column) = reads(&backup).await;
+        for error in [evidence.unwrap_err(), column.unwrap_err()] {
+            assert!(error.to_string().contains("it was destroyed"), "a copy from before opens nothing: {error}");
+        }
+    }
+    assert_eq!(place.objects().await.len(), objects.len(), "all of them are there again");
     drop(worker);
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
+#[tokio::test]
+async fn of_an_organisation_that_is_deleted_nothing_is_left_on_an_s3_server_either() {
+    once_more_on_s3("erasure::of_an_organisation_that_is_deleted_nothing_is_left_and_a_copy_from_before_opens_nothing")
+        .await;
 }
 
 #[tokio::test]

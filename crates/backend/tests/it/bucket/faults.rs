@@ -247,39 +247,76 @@ async fn what_is_replaced_while_it_is_read_is_an_error() {
 
 #[tokio::test]
 async fn lists_and_removals_are_whole_or_an_error_and_can_be_done_again() {
-    let faults =
-        [Fault::Status(500), Fault::Status(503), Fault::CutAnswer(0), Fault::CutAnswer(200), Fault::LoseAnswer];
-    for fault in faults {
-        for (is_of_lists, times) in [(true, 1), (true, ALWAYS), (false, 1), (false, ALWAYS)] {
-            let at = At::new(fault).await;
-            for n in 0..3 {
-                at.behind.put_as_it_is(&format!("a/{n}"), pieces(b"content", 100)).await.unwrap();
-            }
-            at.plan(fault, if is_of_lists { Head::is_list } else { Head::is_remove }, 0, times);
-            let there = at.behind.usage_under("a").await.unwrap();
-            match at.objects.usage_under("a").await {
-                Ok(held) => assert_eq!(held, there, "{fault:?}"),
-                Err(_) => assert!(is_of_lists),
-            }
-            let removed = at.objects.remove_under("a").await;
-            match removed {
-                Ok(held) => assert_eq!(held, there, "{fault:?}"),
-                Err(_) => drop(at.behind.remove_under("a").await.unwrap()),
-            }
-            assert_eq!(at.behind.usage_under("a").await.unwrap(), Held::default(), "{fault:?}");
+    let faults = [
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::CutAnswer(0),
+        Fault::CutAnswer(200),
+        Fault::ShortAnswer(0),
+        Fault::ShortAnswer(200),
+        Fault::LoseAnswer,
+        Fault::Silence,
+    ];
+    let cases = faults.into_iter().flat_map(|fault| {
+        [(true, 1), (true, ALWAYS), (false, 1), (false, ALWAYS)].map(|(is_of_lists, times)| (fault, is_of_lists, times))
+    });
+    // At once: for silence, one waits.
+    futures::future::join_all(cases.map(|(fault, is_of_lists, times)| async move {
+        let at = At::new(fault).await;
+        for n in 0..3 {
+            at.behind.put_as_it_is(&format!("a/{n}"), pieces(b"content", 100)).await.unwrap();
         }
-    }
+        at.plan(fault, if is_of_lists { Head::is_list } else { Head::is_remove }, 0, times);
+        let there = at.behind.usage_under("a").await.unwrap();
+        match at.objects.usage_under("a").await {
+            Ok(held) => assert_eq!(held, there, "{fault:?}"),
+            Err(_) => assert!(is_of_lists),
+        }
+        let removed = at.objects.remove_under("a").await;
+        match removed {
+            Ok(held) => assert_eq!(held, there, "{fault:?}"),
+            Err(_) => drop(at.behind.remove_under("a").await.unwrap()),
+        }
+        assert_eq!(at.behind.usage_under("a").await.unwrap(), Held::default(), "{fault:?}");
+    }))
+    .await;
 }
 
+/// Whose it is said to be is ours, or less than that: never another's.
 #[tokio::test]
 async fn who_claims_hears_who_has_it_although_answers_are_lost() {
-    for fault in [Fault::Status(500), Fault::LoseAnswer] {
-        let at = At::new(fault).await;
-        at.plan(fault, Head::is_whole, 0, 1);
-        match at.objects.claim("mark", "ours").await {
-            Ok(found) => assert_eq!(found, "ours"),
-            Err(_) => assert_eq!(fault, Fault::LoseAnswer),
+    let faults = [
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::CutRequest(2),
+        Fault::CutAnswer(2),
+        Fault::ShortAnswer(2),
+        Fault::LoseAnswer,
+        Fault::Silence,
+    ];
+    let cases = faults.into_iter().flat_map(|fault| [1, ALWAYS].map(|times| (fault, times)));
+    futures::future::join_all(cases.map(|(fault, times)| async move {
+        let is_short = matches!(fault, Fault::ShortAnswer(_));
+        // What is put has no answer that could be shorter.
+        if !is_short {
+            let at = At::new(fault).await;
+            at.plan(fault, Head::is_whole, 0, times);
+            let heard = at.objects.claim("mark", "ours").await;
+            let found = at.behind.claim("mark", "theirs").await.unwrap();
+            let has_arrived = matches!(fault, Fault::CutAnswer(_) | Fault::LoseAnswer);
+            match heard {
+                Ok(heard) => assert_eq!((heard.as_str(), found.as_str()), ("ours", "ours"), "{fault:?}"),
+                Err(_) => assert!(found == "ours" || !has_arrived, "{fault:?}"),
+            }
         }
-        assert_eq!(at.objects.claim("mark", "theirs").await.unwrap(), "ours");
-    }
+        let at = At::new(fault).await;
+        at.behind.claim("mark", "ours").await.unwrap();
+        at.plan(fault, Head::is_read, 0, times);
+        match at.objects.claim("mark", "theirs").await {
+            Ok(found) => assert!(found == "ours" || is_short && found == "ou", "{fault:?}: {found}"),
+            Err(_) => assert!(times == ALWAYS || fault == Fault::Silence, "{fault:?}"),
+        }
+        assert_eq!(at.behind.claim("mark", "theirs").await.unwrap(), "ours", "{fault:?}");
+    }))
+    .await;
 }

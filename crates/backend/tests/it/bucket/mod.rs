@@ -3,7 +3,9 @@
 
 mod audits;
 mod faults;
+mod keys;
 mod orphans;
+pub(crate) mod place;
 mod proxy;
 mod same;
 mod server;

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{
     pieces,
-    server::{Server, address},
+    proxy::{Fault, Head, Proxy},
+    server::{Server, access, address},
 };
 
 #[tokio::test]
@@ -42,6 +43,11 @@ async fn on_an_s3_server() {
     suite(&at, &TestObjects::open(&place, &access), || {}).await;
     assert!(server.file(&format!("other/{}", Uuid::from_u128(1))).exists());
 }
+
+/// A kind of requests.
+type Is = fn(&Head) -> bool;
+/// Where silence is what is tested.
+const IMPATIENT: std::time::Duration = std::time::Duration::from_secs(1);
 
 fn worker(at: &Installation) -> Worker {
     at.database.worker(&at.world, &std::env::temp_dir())
@@ -120,6 +126,61 @@ async fn suite(at: &Installation, objects: &TestObjects, young: impl FnOnce()) {
     sqlx::query("UPDATE bucket SET id = gen_random_uuid()").execute(&behind).await.unwrap();
     assert!(worker(at).look_for_orphans().await.unwrap_err().to_string().contains("another installation"));
     assert!(objects.names().await.unwrap().contains(&named(4)));
+}
+
+#[tokio::test]
+async fn what_goes_wrong_on_the_way_removes_nothing_that_is_named_and_leaves_nothing_for_long() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.address).await;
+    let place = address("production");
+    let database = TestDatabase::new().await;
+    let whole = database.clone().with_bucket(place.clone(), server.access());
+    let at = Installation::on(database.with_bucket(place.clone(), access(proxy.address, IMPATIENT)));
+    let objects = TestObjects::open(&place, &server.access());
+    let tenant = at.tenant("acme").await;
+    let cluster = at.empty_cluster(&tenant, "eu").await;
+    let name = |n: u64| format!("{}/{cluster}/audits/{n}/evidence", tenant.org);
+    sqlx::query(
+        "INSERT INTO audit_runs (org_id, cluster_id, number, state, requested_at, evidence) VALUES ($1, $2, 1, 'done', now(), $3)",
+    )
+    .bind(tenant.org.0)
+    .bind(cluster.0)
+    .bind(name(1))
+    .execute(&at.database.superuser())
+    .await
+    .unwrap();
+    let steps: [(&str, Is); 4] =
+        [("mark", Head::is_whole), ("whose", Head::is_read), ("list", Head::is_list), ("remove", Head::is_remove)];
+    for (step, is) in steps {
+        for fault in
+            [Fault::Status(500), Fault::CutAnswer(20), Fault::ShortAnswer(20), Fault::LoseAnswer, Fault::Silence]
+        {
+            if step == "mark" && fault == Fault::ShortAnswer(20) {
+                // It has no answer that could be shorter.
+                continue;
+            }
+            for n in 1..4 {
+                objects.put_as_it_is(&name(n), pieces(b"content", 100)).await.unwrap();
+            }
+            if step == "mark" {
+                objects.remove("installation").await.unwrap();
+            }
+            at.pass(Duration::days(2));
+            proxy.plan(move |head| is(head).then_some(fault));
+            let removed = worker(&at).look_for_orphans().await;
+            proxy.plan(|_| None);
+            let left = objects.names().await.unwrap();
+            assert!(left.contains(&name(1)), "{step} {fault:?} removed what is named");
+            if let Ok(removed) = removed {
+                assert_eq!((removed.objects, left.len()), (2, 2), "{step} {fault:?} says that all is done");
+            }
+            at.pass(Duration::days(2));
+            whole.worker(&at.world, &std::env::temp_dir()).look_for_orphans().await.unwrap();
+            let mut left = objects.names().await.unwrap();
+            left.retain(|name| name != "installation");
+            assert_eq!(left, [name(1)], "{step} {fault:?}");
+        }
+    }
 }
 
 #[tokio::test]

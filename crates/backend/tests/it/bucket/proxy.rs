@@ -84,7 +84,12 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(0, server).await
+    }
+
+    /// At a port that was said before; 0 is any.
+    pub(crate) async fn at(port: u16, server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let plan: Arc<Mutex<Plan>> = Arc::new(Mutex::new(Box::new(|_| None)));
         let planned = Arc::clone(&plan);

@@ -12,6 +12,8 @@ use s3s_fs::FileSystem;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub(crate) const BUCKET: &str = "kubewise";
+/// For the halves of keys, which are nowhere where objects are.
+pub(crate) const KEYS: &str = "kubewise-keys";
 pub(crate) const CREDENTIALS: [&str; 2] = ["kubewise-test", "a secret of tests"];
 /// Longer than any answer takes on a busy machine.
 pub(crate) const PATIENT: Duration = Duration::from_secs(30);
@@ -27,7 +29,9 @@ impl Server {
         // Already there when another test of this process was faster.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join(BUCKET)).unwrap();
+        for bucket in [BUCKET, KEYS] {
+            std::fs::create_dir(root.path().join(bucket)).unwrap();
+        }
         let mut service = S3ServiceBuilder::new(FileSystem::new(root.path()).unwrap());
         let [id, secret] = CREDENTIALS;
         service.set_auth(SimpleAuth::from_single(id, secret));
@@ -57,6 +61,11 @@ impl Server {
         let entries = std::fs::read_dir(self.root.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with(".upload")).collect()
+    }
+
+    /// Where its buckets are: folders, with an object a file.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// A bucket's object, as a file.
