@@ -64,7 +64,7 @@ impl Worker {
         self.bucket.remove_under(&folder).await?;
         // Who is gone already after something broke off is known by nothing else any more.
         let mut known = Known { user, addresses: Vec::new(), pseudonyms: Vec::new(), organisations: Vec::new() };
-        let mut left_traces = None;
+        let mut traces = None;
         if let Some(Account { person, canonical, is_proven }) = self.account_of(user).await? {
             let mut places = Vec::new();
             for org in &held.organisations {
@@ -82,14 +82,14 @@ impl Worker {
             attempts::forget(&self.pool, user, &canonical).await?;
             let is_current = |address: &String| address.to_lowercase() == canonical;
             let proven = person.addresses.iter().filter(|address| is_proven || !is_current(address)).cloned();
-            let traces = Traces {
+            let found_by = Traces {
                 ids: proven.chain([user.to_string()]).collect(),
                 names: person.full_names().map(str::to_owned).collect(),
                 places,
                 unproven: (!is_proven).then(|| canonical.clone()),
             };
-            self.forget_traces(&traces).await?;
-            left_traces = Some(traces);
+            self.forget_traces(&found_by).await?;
+            traces = Some(found_by);
             known.addresses = person.addresses.iter().map(|address| address.to_lowercase()).collect();
             if !is_proven {
                 known.addresses.retain(|address| *address != canonical);
@@ -97,8 +97,9 @@ impl Worker {
         }
         sqlx::query_scalar!(r#"SELECT finish_erasure($1) AS "is!""#, begun.id).fetch_one(&self.pool).await?;
         // What was being written meanwhile: from here on, nothing is.
-        if let Some(traces) = &left_traces {
-            self.forget_traces(traces).await?;
+        match &traces {
+            Some(traces) => self.forget_traces(traces).await?,
+            None => self.forget_waiting(&[user.to_string()]).await?,
         }
         // What was being made for them meanwhile is under a key of its own, which goes too: from here on there is no account that
         // another could be made for.
