@@ -44,7 +44,7 @@ pub(crate) fn FilterBar(base: String, query: ListQuery, offers: Offers) -> impl 
     };
     let text = (!offers.text.is_empty()).then(|| {
         let off = query.q.is_some().then(|| without(|q| q.q = None));
-        searched(&action, format!("Filter {} by name", offers.text), "name contains", query.q.clone(), off)
+        searched(&action, format!("Filter {} by name", offers.text), "name contains", 253, query.q.clone(), off)
     });
     // The text is searched from elsewhere: here it can only be removed.
     let fixed_text =
@@ -65,11 +65,12 @@ pub(crate) fn FilterBar(base: String, query: ListQuery, offers: Offers) -> impl 
 }
 
 /// The text that the list at `base` is filtered by. What is being typed stays while the list is shown anew, because
-/// something in it changed: only what the address asks for replaces it.
+/// something in it changed: only what the address asks for replaces it. At most so many characters.
 pub(crate) fn searched(
     base: &str,
     label: String,
     placeholder: &'static str,
+    most: u16,
     set: Option<String>,
     off: Option<String>,
 ) -> AnyView {
@@ -92,7 +93,7 @@ pub(crate) fn searched(
         <label class="chip" class:on=on>
             {Icon::Search.show()}
             <span class="visually-hidden">{label}</span>
-            <input node_ref=field type="text" name="q" maxlength="253" placeholder=placeholder autocomplete="off" spellcheck="false"
+            <input node_ref=field type="text" name="q" maxlength=most placeholder=placeholder autocomplete="off" spellcheck="false"
                 value=set/>
             {off.map(|href| remove("name", href))}
         </label>

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-pub(crate) use self::gather::Known;
+pub(crate) use self::gather::{Known, canonical};
 use crate::{
     Actor, Error, Web, Worker,
     bucket::Content,

@@ -562,7 +562,6 @@ impl Worker {
         self.mailer.send(to(&person.name, &person.email)?, &letter).await
     }
 
-    /// None when the account is gone.
     /// Who has an account, unless it is being deleted: then nothing is written to them any more.
     async fn person(&self, user: UserId) -> Result<Option<Person>, Error> {
         Ok(sqlx::query_as!(

@@ -135,6 +135,29 @@ impl TestDatabase {
         Target::as_given(&self.superuser_url()).expect("a URL").pool(2)
     }
 
+    /// All tables, the queue's too, but for the list of migrations.
+    pub async fn tables(&self) -> Vec<String> {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'apalis')
+             AND tablename <> '_sqlx_migrations' ORDER BY 1",
+        )
+        .fetch_all(&self.superuser())
+        .await
+        .expect("tables are listed");
+        assert!(tables.len() > 50, "all tables are looked at");
+        tables
+    }
+
+    /// Which master keys wrap something: their ids.
+    pub async fn wrapped_by(&self) -> Vec<String> {
+        let ids = sqlx::query_scalar(
+            "SELECT DISTINCT encode(substring(sealed FOR 4), 'hex') FROM (
+               SELECT sealed FROM organisation_keys UNION ALL SELECT sealed FROM person_keys
+               UNION ALL SELECT sealed FROM signing_keys) wrapped",
+        );
+        ids.fetch_all(&self.superuser()).await.expect("keys are read")
+    }
+
     /// The part that serves people.
     pub fn web(&self, world: &World) -> Web {
         let passwords = PasswordPolicy::new(world, 2).expect("argon2 accepts its parameters");

@@ -279,16 +279,8 @@ impl Stack {
     /// Where somebody is named still: in which rows of which tables, the queue's too, and in which names and contents of files.
     async fn found(&self, named: &Named) -> Vec<String> {
         let behind = self.at.database.superuser();
-        let tables: Vec<String> = sqlx::query_scalar(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'apalis')
-             AND tablename <> '_sqlx_migrations' ORDER BY 1",
-        )
-        .fetch_all(&behind)
-        .await
-        .unwrap();
-        assert!(tables.len() > 50, "all tables are looked at");
         let mut found = Vec::new();
-        for table in tables {
+        for table in self.at.database.tables().await {
             let statement = AssertSqlSafe(format!("SELECT t::text FROM {table} t"));
             let mut rows = sqlx::query_scalar::<_, String>(statement).fetch(&behind);
             while let Some(row) = rows.try_next().await.unwrap() {
@@ -443,15 +435,7 @@ async fn is_complete(
     let rotated = keys_of(stack.folder.path()).rotate(&at.database.pool(Part::Owner), false).await.unwrap();
     drop(server);
     let behind = at.database.superuser();
-    let wrapped: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT encode(substring(sealed FOR 4), 'hex') FROM (
-           SELECT sealed FROM organisation_keys UNION ALL SELECT sealed FROM person_keys UNION ALL SELECT sealed FROM signing_keys
-         ) wrapped",
-    )
-    .fetch_all(&behind)
-    .await
-    .unwrap();
-    assert_eq!((wrapped, rotated.keys), (vec![rotated.key], 1));
+    assert_eq!((at.database.wrapped_by().await, rotated.keys), (vec![rotated.key], 1));
     // All keys of what is deleted are gone from the key store, and none of what lives.
     let rows: Vec<String> = sqlx::query_scalar(
         "SELECT 'organisations/' || org_id FROM organisation_keys UNION ALL SELECT 'people/' || user_id FROM person_keys",

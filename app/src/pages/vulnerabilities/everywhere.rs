@@ -72,7 +72,7 @@ fn page(org: &str, query: &ListQuery, listing: Listing<VulnerablePlace>) -> AnyV
         }
         .into_any()
     };
-    let text = searched(&base, "Id of a vulnerability".to_owned(), "CVE-2024-3094", query.q.clone(), None);
+    let text = searched(&base, "Id of a vulnerability".to_owned(), "CVE-2024-3094", 64, query.q.clone(), None);
     let what = rows.first().map(|first| view! { <div class="card pad">{row::name(&first.found)}</div> });
     view! {
         <Head title="Vulnerabilities" tab=tab sentence=sentence.into_any()/>

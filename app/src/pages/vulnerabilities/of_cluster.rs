@@ -228,7 +228,7 @@ fn filters(base: &str, query: &VulnerabilitiesQuery, namespaces: &[String]) -> A
         _ => fixed("namespace", "namespace", query.namespace.clone(), without(|q| q.namespace = None)),
     };
     let label = "Filter vulnerabilities by id or package".to_owned();
-    let text = searched(base, label, "id or package contains", query.q.clone(), None);
+    let text = searched(base, label, "id or package contains", 253, query.q.clone(), None);
     view! {
         <form class="filters" method="get" action=base.to_owned() role="search" aria-label="Filters" on:submit=submit>
             {text}

@@ -13,21 +13,12 @@ use crate::{
     activity::forget::{Person, detach_person},
     attempts,
     database::{self, Scope},
-    exports::Known,
+    exports::{Known, canonical},
     keys::KeyOf,
     mail::Lying,
 };
 
-/// What an account is known by.
-struct Account {
-    person: Person,
-    /// Its address as it is told from others.
-    canonical: String,
-    /// Whether it was shown to be theirs.
-    is_proven: bool,
-}
-
-/// What mails and jobs of an account are found by.
+/// What mails of an account that lie in a folder are found by.
 #[derive(Clone)]
 struct Traces {
     /// Its id and proven addresses.
@@ -63,58 +54,54 @@ impl Worker {
         tx.commit().await?;
         self.bucket.remove_under(&folder).await?;
         // Who is gone already after something broke off is known by nothing else any more.
-        let mut known = Known { user, addresses: Vec::new(), pseudonyms: Vec::new(), organisations: Vec::new() };
-        let mut traces = None;
-        if let Some(Account { person, canonical, is_proven }) = self.account_of(user).await? {
-            let mut places = Vec::new();
-            for org in &held.organisations {
-                let mut tx = database::tenant_tx(&self.pool, *org, &Scope::All).await?;
-                detach_person(&mut tx, *org, user, &person, self.world.now()).await?;
-                let slug = sqlx::query_scalar!("SELECT slug FROM organisations WHERE id = $1", org.0)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                places.extend(slug.map(|slug| format!("/o/{slug}/")));
-                tx.commit().await?;
-            }
-            sqlx::query!("DELETE FROM sign_up_invitations WHERE email_canonical = $1", canonical)
+        let known = self.known(user).await?.unwrap_or_else(|| Known::by_id(user));
+        let person = Person { names: known.names.clone(), addresses: known.addresses().cloned().collect() };
+        let mut places = Vec::new();
+        for org in &held.organisations {
+            let mut tx = database::tenant_tx(&self.pool, *org, &Scope::All).await?;
+            detach_person(&mut tx, *org, user, &person, self.world.now()).await?;
+            let slug = sqlx::query_scalar!("SELECT slug FROM organisations WHERE id = $1", org.0)
+                .fetch_optional(&mut *tx)
+                .await?;
+            places.extend(slug.map(|slug| format!("/o/{slug}/")));
+            tx.commit().await?;
+        }
+        // The last is the one that they have.
+        let addresses = canonical(known.addresses());
+        if let Some(current) = addresses.last() {
+            sqlx::query!("DELETE FROM sign_up_invitations WHERE email_canonical = $1", current)
                 .execute(&self.pool)
                 .await?;
-            attempts::forget(&self.pool, user, &canonical).await?;
-            let is_current = |address: &String| address.to_lowercase() == canonical;
-            let proven = person.addresses.iter().filter(|address| is_proven || !is_current(address)).cloned();
-            let found_by = Traces {
-                ids: proven.chain([user.to_string()]).collect(),
-                names: person.full_names().map(str::to_owned).collect(),
-                places,
-                unproven: (!is_proven).then(|| canonical.clone()),
-            };
-            self.forget_traces(&found_by).await?;
-            traces = Some(found_by);
-            known.addresses = person.addresses.iter().map(|address| address.to_lowercase()).collect();
-            if !is_proven {
-                known.addresses.retain(|address| *address != canonical);
-            }
+            attempts::forget(&self.pool, user, current).await?;
         }
+        let traces = Traces {
+            ids: known.proven.iter().cloned().chain([user.to_string()]).collect(),
+            names: person.full_names().map(str::to_owned).collect(),
+            places,
+            unproven: known.unproven.clone(),
+        };
+        // A job has an address as it was typed, or as addresses are compared.
+        let waiting: Vec<String> = known.addresses().cloned().chain(addresses).chain([user.to_string()]).collect();
+        self.forget_traces(&traces, &waiting).await?;
         sqlx::query_scalar!(r#"SELECT finish_erasure($1) AS "is!""#, begun.id).fetch_one(&self.pool).await?;
         // What was being written meanwhile: from here on, nothing is.
-        match &traces {
-            Some(traces) => self.forget_traces(traces).await?,
-            None => self.forget_waiting(&[user.to_string()]).await?,
-        }
+        self.forget_traces(&traces, &waiting).await?;
         // What was being made for them meanwhile is under a key of its own, which goes too: from here on there is no account that
         // another could be made for.
         self.keys.destroy_share(KeyOf::Person(user)).await?;
         self.bucket.remove_under(&folder).await?;
-        known.organisations.clone_from(&held.organisations);
+        // What is sent to an address that is perhaps another's stays, and so does what they did, under pseudonyms.
+        let organisations = held.organisations.clone();
+        let known = Known { unproven: None, pseudonyms: Vec::new(), organisations, ..known };
         let left = self.left_about(&known, &folder).await?;
         Ok(Removed { left, keys: vec!["the person's data key, both halves"], kept: json!([]) })
     }
 
-    /// Removes them where mails and jobs wait.
-    async fn forget_traces(&self, traces: &Traces) -> Result<(), Error> {
+    /// Removes mails that lie in a folder, and jobs that name any of what is waited for.
+    async fn forget_traces(&self, traces: &Traces, waiting: &[String]) -> Result<(), Error> {
         let meant = traces.clone();
         self.mailer.forget(move |mail| meant.are_in(mail)).await?;
-        self.forget_waiting(&traces.ids).await
+        self.forget_waiting(waiting).await
     }
 
     pub(super) async fn held_about(&self, user: UserId) -> Result<Held, Error> {
@@ -122,27 +109,6 @@ impl Worker {
         let mut held = self.counted(user, &folder(user), &organisations).await?;
         held.organisations = organisations;
         Ok(held)
-    }
-
-    /// What an account that is there still is known by.
-    async fn account_of(&self, user: UserId) -> Result<Option<Account>, Error> {
-        let row = sqlx::query!(
-            // What is another account's address by now is theirs.
-            r#"SELECT name, email, email_canonical, former_names, email_verified_at IS NOT NULL AS "is_proven!",
-                      ARRAY(SELECT former FROM unnest(former_addresses) former WHERE NOT EXISTS
-                        (SELECT FROM users o WHERE o.id <> $1 AND o.email_canonical = lower(former))) AS "former_addresses!"
-               FROM users WHERE id = $1"#,
-            user.0,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(row.map(|row| {
-            let person = Person {
-                names: row.former_names.into_iter().chain([row.name]).collect(),
-                addresses: row.former_addresses.into_iter().chain([row.email]).collect(),
-            };
-            Account { person, canonical: row.email_canonical, is_proven: row.is_proven }
-        }))
     }
 
     /// What is left: of the columns that hold who somebody is, and of all rows that the register says are about them.

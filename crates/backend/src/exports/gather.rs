@@ -27,11 +27,39 @@ pub(crate) struct Gathered {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) user: UserId,
-    /// Their address, and proven ones before it that are no other account's by now, in lower case.
-    pub(crate) addresses: Vec<String>,
+    /// What they are called, and were.
+    pub(crate) names: Vec<String>,
+    /// Addresses that were shown to be theirs and are no other account's by now, as they were typed.
+    pub(crate) proven: Vec<String>,
+    /// Their address, if it was never shown to be theirs: perhaps it is somebody else's.
+    pub(crate) unproven: Option<String>,
     pub(crate) pseudonyms: Vec<(OrgId, uuid::Uuid)>,
     /// Organisations that they are or were a member of, that invite them, or bill them.
     pub(crate) organisations: Vec<OrgId>,
+}
+
+impl Known {
+    /// Who is known by nothing else any more.
+    pub(crate) const fn by_id(user: UserId) -> Self {
+        Self {
+            user,
+            names: Vec::new(),
+            proven: Vec::new(),
+            unproven: None,
+            pseudonyms: Vec::new(),
+            organisations: Vec::new(),
+        }
+    }
+
+    /// All addresses, as they were typed.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.proven.iter().chain(&self.unproven)
+    }
+}
+
+/// As addresses are compared.
+pub(crate) fn canonical<'a>(addresses: impl Iterator<Item = &'a String>) -> Vec<String> {
+    addresses.map(|address| address.to_lowercase()).collect()
 }
 
 /// Whether each row belongs to an organisation. A deletion is of one, of a cluster, or of an account, which is in none.
@@ -49,29 +77,31 @@ impl Worker {
     pub(crate) async fn known(&self, user: UserId) -> Result<Option<Known>, Error> {
         let mut tx = database::begin(&self.pool, None, Some(user)).await?;
         let account = sqlx::query!(
-            // An address that was never proven to be theirs is perhaps somebody else's, and so is what is sent to it; and so is one
-            // that is another account's by now.
-            r#"SELECT email_canonical, email_verified_at IS NOT NULL AS "is_proven!",
-                      ARRAY(SELECT lower(former) FROM unnest(former_addresses) former WHERE NOT EXISTS
-                        (SELECT FROM users o WHERE o.id <> $1 AND o.email_canonical = lower(former))) AS "former!"
+            r#"SELECT name, email, former_names, email_verified_at IS NOT NULL AS "is_proven!",
+                      ARRAY(SELECT former FROM unnest(former_addresses) former WHERE NOT EXISTS
+                        (SELECT FROM users o WHERE o.id <> $1 AND o.email_canonical = lower(former))) AS "former_addresses!"
                FROM users WHERE id = $1"#,
             user.0,
         )
         .fetch_optional(&mut *tx)
         .await?;
         let Some(account) = account else { return Ok(None) };
-        let mut addresses = account.former;
+        let names = account.former_names.into_iter().chain([account.name]).collect();
+        let (mut proven, mut unproven) = (account.former_addresses, None);
         if account.is_proven {
-            addresses.push(account.email_canonical.clone());
+            proven.push(account.email);
+        } else {
+            unproven = Some(account.email);
         }
         let pseudonyms = sqlx::query!("SELECT org_id, pseudonym FROM pseudonyms WHERE user_id = $1", user.0)
             .fetch_all(&mut *tx)
             .await?;
         let pseudonyms: Vec<_> = pseudonyms.into_iter().map(|row| (OrgId(row.org_id), row.pseudonym)).collect();
+        // Who invites or bills an address that was never proven means perhaps somebody else.
         let meant = sqlx::query_scalar!(
             r#"SELECT org_id AS "org_id!" FROM unnest($1::text[]) address, organisations_inviting(address)
                UNION SELECT org_id FROM unnest($1::text[]) address, organisations_billing(address)"#,
-            &addresses,
+            &canonical(proven.iter()),
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -80,10 +110,7 @@ impl Worker {
         organisations.extend(meant.into_iter().map(OrgId));
         organisations.sort_unstable();
         organisations.dedup();
-        if !account.is_proven {
-            addresses.push(account.email_canonical);
-        }
-        Ok(Some(Known { user, addresses, pseudonyms, organisations }))
+        Ok(Some(Known { user, names, proven, unproven, pseudonyms, organisations }))
     }
 
     /// All that is held about them, as far as the register has it given to them.
@@ -122,7 +149,7 @@ impl Gathered {
     ) -> Result<(), Error> {
         let (values, kind) = match rows.is {
             Is::Account => (vec![known.user.to_string()], "uuid"),
-            Is::Address => (known.addresses.clone(), "text"),
+            Is::Address => (canonical(known.addresses()), "text"),
             Is::Pseudonym => {
                 let pseudonym = known.pseudonyms.iter().find(|(of, _)| Some(*of) == org);
                 let Some((_, pseudonym)) = pseudonym else { return Ok(()) };

@@ -30,18 +30,6 @@ use tokio::{
     sync::Mutex,
 };
 
-/// What wraps each wrapped thing: the master keys' ids.
-async fn wrapped_by(at: &Installation) -> Vec<String> {
-    sqlx::query_scalar(
-        "SELECT DISTINCT encode(substring(sealed FOR 4), 'hex') FROM (
-           SELECT sealed FROM organisation_keys UNION ALL SELECT sealed FROM person_keys UNION ALL SELECT sealed FROM signing_keys
-         ) wrapped",
-    )
-    .fetch_all(&at.database.superuser())
-    .await
-    .unwrap()
-}
-
 /// Columns that are encrypted under the master key itself, as all were before there were data keys.
 async fn columns_under_the_master_key(at: &Installation) -> i64 {
     sqlx::query_scalar(
@@ -302,7 +290,7 @@ async fn while_keys_are_rotated_nothing_fails() {
         let before = load.done();
         let rotated = rotating.rotate(&owner, false).await.unwrap();
         assert!(rotated.organisations >= 1 && rotated.rewrapped >= 1 && rotated.keys == 1, "{rotated:?}");
-        assert_eq!(wrapped_by(at).await, [rotated.key], "nothing is wrapped by the old one");
+        assert_eq!(at.database.wrapped_by().await, [rotated.key], "nothing is wrapped by the old one");
         // All of them go on: one more than is under way already, which began before.
         let least = [6, 2, 2, 2];
         let mut patience = Patience::with("everything to go on");
@@ -316,7 +304,7 @@ async fn while_keys_are_rotated_nothing_fails() {
         server.await.unwrap();
     }
     let last = rotating.rotate(&owner, false).await.unwrap();
-    assert_eq!(wrapped_by(at).await, [last.key]);
+    assert_eq!(at.database.wrapped_by().await, [last.key]);
     assert_eq!(columns_under_the_master_key(at).await, 0);
     let Tenant { org, owner, slug } = &load.tenant;
     let log = at.look::<ViewActivity>(owner, slug).await.unwrap();
@@ -339,7 +327,7 @@ async fn a_rotation_that_was_broken_off_is_gone_on_with() {
     let (at, folder) = in_folder().await;
     let tenant = at.tenant("acme").await;
     let owner = at.database.pool(Part::Owner);
-    let before = wrapped_by(&at).await;
+    let before = at.database.wrapped_by().await;
     let file = folder.path().join("master.key");
     let old = std::fs::read_to_string(&file).unwrap();
     // A new key is in the file, and that is as far as it got.
@@ -350,7 +338,7 @@ async fn a_rotation_that_was_broken_off_is_gone_on_with() {
     let rotated = keys_of(folder.path()).rotate(&owner, false).await.unwrap();
     assert_eq!(rotated.keys, 1);
     assert_ne!(before.first(), Some(&rotated.key));
-    assert_eq!(wrapped_by(&at).await, [rotated.key]);
+    assert_eq!(at.database.wrapped_by().await, [rotated.key]);
     let kept = std::fs::read_to_string(&file).unwrap();
     let key = |text: &str| text.lines().find(|line| !line.starts_with('#')).unwrap().to_owned();
     assert_eq!(key(&kept), key(&fresh), "no third key is made");
@@ -358,7 +346,7 @@ async fn a_rotation_that_was_broken_off_is_gone_on_with() {
     let more = format!("{}\n{kept}", key(&old));
     std::fs::write(&file, &more).unwrap();
     let rotated = keys_of(folder.path()).rotate(&owner, true).await.unwrap();
-    assert_eq!((rotated.keys, wrapped_by(&at).await), (2, before));
+    assert_eq!((rotated.keys, at.database.wrapped_by().await), (2, before));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), more);
     let web = at.database.clone().with_data_of(folder.path()).web(&at.world);
     let org = web.organisation::<ManageOrganisation>(&tenant.owner, &tenant.slug).await.unwrap();

@@ -52,14 +52,7 @@ async fn another_master_key_is_put_in_place_however_often_it_breaks_off() {
     assert_eq!((broken_off > 0, befallen > 7), (place.is_on_s3(), place.is_on_s3()));
     place.calm();
     assert_eq!(rotated.keys, 1);
-    let wrapped_by: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT encode(substring(sealed FOR 4), 'hex')
-         FROM (SELECT sealed FROM organisation_keys UNION ALL SELECT sealed FROM person_keys) wrapped",
-    )
-    .fetch_all(&at.database.superuser())
-    .await
-    .unwrap();
-    assert_eq!(wrapped_by, [rotated.key]);
+    assert_eq!(at.database.wrapped_by().await, [rotated.key]);
     are_read(&at, &place, &secrets).await;
 }
 

@@ -99,19 +99,11 @@ impl Search<'_> {
 
 async fn in_tables(at: &Installation, search: &mut Search<'_>) {
     let behind = at.database.superuser();
-    let tables: Vec<(String, String)> = sqlx::query_as(
-        "SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname IN ('public', 'apalis')
-         AND tablename <> '_sqlx_migrations' ORDER BY 1, 2",
-    )
-    .fetch_all(&behind)
-    .await
-    .unwrap();
-    assert!(tables.len() > 50, "all tables are looked at");
-    for (schema, table) in tables {
+    for table in at.database.tables().await {
         for word in search.words {
             // Bytes are shown in hexadecimal: an id in them would be too.
             let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
-                "SELECT count(*) FROM {schema}.{table} t
+                "SELECT count(*) FROM {table} t
                  WHERE t::text ILIKE '%' || $1 || '%' OR ($2 AND t::text ILIKE '%' || $3 || '%')"
             )))
             .bind(word)
@@ -121,7 +113,7 @@ async fn in_tables(at: &Installation, search: &mut Search<'_>) {
             .await
             .unwrap();
             if count > 0 {
-                search.found.push(format!("{count} rows of {schema}.{table} say {word}"));
+                search.found.push(format!("{count} rows of {table} say {word}"));
             }
         }
     }
